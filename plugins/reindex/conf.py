@@ -1,0 +1,230 @@
+"""
+The run's conf, parsed and validated once.
+
+Keys are the platform's (camelCase): a job's payload, ``{"docType": …, "docIds": […]}``, is a conf
+as it is. Everything here is plain data; nothing is looked up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from reindex.doc_types import ALL, doc_type_names
+from reindex.errors import InvalidConf
+from reindex.job_types import REINDEX_BATCH, check_payload
+
+OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}", re.ASCII)
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_WORKER_ID = re.compile(r"[\x21-\x7e]{5,128}", re.ASCII)
+_RUN_ID = re.compile(r"[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
+
+FULL, INCREMENTAL = "full", "incremental"
+DEFAULT_CHUNK_SIZE = 5000
+DEFAULT_FAILURE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class JobReference:
+    """The job of the Jobs service that this run answers for, and the worker that leased it."""
+
+    job_id: str
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RunConf:
+    """
+    What a run shall do.
+
+    ``doc_ids`` is ``None`` for a full run; otherwise lower-case hexadecimal ids, each once, in the
+    order given, and ``duplicates`` says how many more were given. ``failure_tolerance`` is a share
+    of the documents, ``requests_per_second`` a ceiling over all chunks of the run.
+    """
+
+    doc_types: tuple[str, ...]
+    doc_ids: tuple[str, ...] | None = None
+    duplicates: int = 0
+    updated_since: datetime | None = None
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    job: JobReference | None = None
+    failure_tolerance: float = DEFAULT_FAILURE_TOLERANCE
+    max_in_flight: int = 64
+    requests_per_second: float | None = None
+    redrive: str | None = None
+    log_every_document: bool = False
+    allow_empty: bool = False
+
+    @property
+    def doc_type(self) -> str:
+        """The one document type of the run, or ``all``."""
+        return self.doc_types[0] if len(self.doc_types) == 1 else ALL
+
+
+def parse_conf(raw: Mapping[str, object]) -> RunConf:
+    """
+    The conf of a run, checked.
+
+    :param raw: conf merged over the Params' defaults; ``None`` means "left out"
+    :raises InvalidConf: names the key, the value and what would be right
+    """
+    _refuse_unknown_keys(raw)
+    given = {key: value for key, value in raw.items() if value is not None}
+    job = job_reference(given)
+    if job is not None and given.get("mode") != FULL and "redrive" not in given:
+        check_payload(REINDEX_BATCH, {k: given[k] for k in ("docType", "docIds") if k in given})
+    doc_ids, duplicates = _doc_ids(given)
+    conf = RunConf(
+        doc_types=doc_type_names(given.get("docType", ALL)),
+        doc_ids=doc_ids,
+        duplicates=duplicates,
+        updated_since=_updated_since(given),
+        chunk_size=_whole(given, "chunkSize", 1, 10_000_000, DEFAULT_CHUNK_SIZE),
+        job=job,
+        failure_tolerance=_tolerance(given),
+        max_in_flight=_whole(given, "maxInFlight", 1, 1024, 64),
+        requests_per_second=_rate(given),
+        redrive=_matching(given, "redrive", _RUN_ID, "the run id of an earlier run"),
+        log_every_document=_flag(given, "logEveryDocument"),
+        allow_empty=_flag(given, "allowEmpty"),
+    )
+    _refuse_contradictions(conf)
+    return conf
+
+
+def job_reference(raw: Mapping[str, object]) -> JobReference | None:
+    """
+    The job that a conf names, even when the rest of the conf is refused: the Jobs service must
+    hear of that.
+
+    :raises InvalidConf: for a ``jobId`` or ``workerId`` that cannot stand in a URL or a header
+    """
+    job_id = _matching(raw, "jobId", _JOB_ID, "a job id (letters, digits, _ and -, at most 128)")
+    worker_id = _matching(
+        raw, "workerId", _WORKER_ID, "5 to 128 printable ASCII characters without spaces"
+    )
+    return JobReference(job_id, worker_id) if job_id is not None else None
+
+
+def _refuse_unknown_keys(raw: Mapping[str, object]) -> None:
+    for key in raw:
+        if key not in KNOWN_KEYS:
+            near = difflib.get_close_matches(str(key).lower(), [k.lower() for k in KNOWN_KEYS], 1)
+            hint = next((k for k in KNOWN_KEYS if near and k.lower() == near[0]), None)
+            known = f"did you mean {hint}?" if hint else f"known keys: {', '.join(KNOWN_KEYS)}"
+            raise InvalidConf(str(key), raw[key], f"a conf key of reindex_batch ({known})")
+
+
+def _doc_ids(given: Mapping[str, object]) -> tuple[tuple[str, ...] | None, int]:
+    mode = given.get("mode", INCREMENTAL)
+    if mode not in (FULL, INCREMENTAL):
+        raise InvalidConf("mode", mode, f"one of {FULL}, {INCREMENTAL}")
+    if mode == FULL or "docIds" not in given:
+        return None, 0
+    value = given["docIds"]
+    if not isinstance(value, (list, tuple)):
+        raise InvalidConf("docIds", value, "a list of ids")
+    if not value:
+        raise InvalidConf("docIds", value, "a list with at least one id (leave it out for all)")
+    for place, item in enumerate(value):
+        if not isinstance(item, str) or not OBJECT_ID.fullmatch(item):
+            raise InvalidConf(f"docIds[{place}]", item, "an id of 24 hexadecimal characters")
+    unique = tuple(dict.fromkeys(item.lower() for item in value))
+    return unique, len(value) - len(unique)
+
+
+def _updated_since(given: Mapping[str, object]) -> datetime | None:
+    value = given.get("updatedSince")
+    if value is None:
+        return None
+    try:
+        # Python 3.10 does not read the Z that the platform writes.
+        since = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        since = since if since.tzinfo else since.replace(tzinfo=timezone.utc)
+        return since.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        expected = "an ISO 8601 time such as 2026-11-20T02:00:00Z"
+        raise InvalidConf("updatedSince", value, expected) from None
+
+
+def _number(
+    given: Mapping[str, object], key: str, fits: Callable[[float], bool], rule: str
+) -> float:
+    value = given[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not fits(value):
+        raise InvalidConf(key, value, rule)
+    return value
+
+
+def _whole(given: Mapping[str, object], key: str, least: int, most: int, default: int) -> int:
+    if key not in given:
+        return default
+    # A trigger form sends 500.0 for 500.
+    return int(
+        _number(
+            given,
+            key,
+            lambda n: least <= n <= most and n == int(n),
+            f"a whole number from {least} to {most}",
+        )
+    )
+
+
+def _tolerance(given: Mapping[str, object]) -> float:
+    if "failureTolerance" not in given:
+        return DEFAULT_FAILURE_TOLERANCE
+    return _number(
+        given, "failureTolerance", lambda n: 0 <= n <= 1, "a share from 0 to 1 (0.01 is 1 %)"
+    )
+
+
+def _rate(given: Mapping[str, object]) -> float | None:
+    if "requestsPerSecond" not in given:
+        return None
+    return _number(
+        given, "requestsPerSecond", lambda n: n > 0 and math.isfinite(n), "a number above 0"
+    )
+
+
+def _matching(
+    given: Mapping[str, object], key: str, pattern: re.Pattern[str], expected: str
+) -> str | None:
+    value = given.get(key)
+    if value is None or (isinstance(value, str) and pattern.fullmatch(value)):
+        return value
+    raise InvalidConf(key, value, expected)
+
+
+def _flag(given: Mapping[str, object], key: str) -> bool:
+    value = given.get(key, False)
+    if not isinstance(value, bool):
+        raise InvalidConf(key, value, "true or false")
+    return value
+
+
+def _refuse_contradictions(conf: RunConf) -> None:
+    if conf.redrive and (conf.doc_ids is not None or conf.updated_since):
+        raise InvalidConf(
+            "redrive", conf.redrive, "given together with docIds or updatedSince: it brings its own"
+        )
+
+
+KNOWN_KEYS = (
+    "docType",
+    "docIds",
+    "updatedSince",
+    "chunkSize",
+    "mode",
+    "jobId",
+    "workerId",
+    "failureTolerance",
+    "maxInFlight",
+    "requestsPerSecond",
+    "redrive",
+    "logEveryDocument",
+    "allowEmpty",
+)

@@ -1,0 +1,181 @@
+"""
+What a creator and a project are: where they live, what is read, what search gets to know.
+
+The one file to touch for a new document type. Fields and payloads follow the platform's
+contract ("Source collections", "What is sent"). A field that the document does not hold is sent
+as ``null``: the index merges payloads, and a key left out would keep its old value there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reindex.errors import InvalidDocType
+
+Document = Mapping[str, object]
+Joined = Mapping[str, Document]
+Payload = dict[str, object]
+
+ALL = "all"
+UNTITLED = "Untitled"
+
+
+class UnreadableField(ValueError):
+    """
+    A field holds what cannot be sent.
+
+    :param field: path in the document, such as ``roles[2].slots``
+    :param found: the type that was found; never the value, which may be personal
+    """
+
+    def __init__(self, field: str, found: object, expected: str) -> None:
+        super().__init__(f"{field} is a {type(found).__name__}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class Join:
+    """A document of another collection that the payload needs: ``local_field`` is its ``_id``."""
+
+    name: str
+    local_field: str
+    collection: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DocType:
+    """
+    One kind of document.
+
+    ``fields`` is the projection (``_id`` and ``updatedAt`` come by themselves); ``payload`` gets
+    the document and, by ``Join.name``, those of the joined documents that exist.
+    """
+
+    name: str
+    plural: str
+    collection: str
+    fields: tuple[str, ...]
+    joins: tuple[Join, ...]
+    payload: Callable[[Document, Joined], Payload]
+
+
+# Only the two names: the rest of a user (email, hashedPassword, twoFA, pushTokens) is never read.
+_PERSON = ("preferredName", "fullName")
+
+
+def _person_name(person: Document | None) -> object:
+    return (person.get("preferredName") or person.get("fullName")) if person else None
+
+
+def _creator_payload(profile: Document, joined: Joined) -> Payload:
+    return {
+        "title": _person_name(joined.get("user")) or UNTITLED,
+        "skills": profile.get("skills"),
+        "verified": profile.get("verified"),
+        "status": profile.get("availability"),
+        "headline": profile.get("headline"),
+        "categories": profile.get("categories"),
+        "rating": profile.get("rating"),
+    }
+
+
+def _project_payload(project: Document, joined: Joined) -> Payload:
+    roles = _list_of_objects(project.get("roles"), "roles")
+    return {
+        "title": project.get("title") or UNTITLED,
+        "category": project.get("category"),
+        "status": project.get("status"),
+        "visibility": project.get("visibility"),
+        "collaborationType": project.get("collaborationType"),
+        "skills": _union_of_skills(roles),
+        "ownerName": _person_name(joined.get("owner")),
+        "roleCounts": _role_counts(roles),
+    }
+
+
+def _list_of_objects(value: object, field: str) -> list[Document]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise UnreadableField(field, value, "a list of objects")
+    for place, item in enumerate(value):
+        if not isinstance(item, Mapping):
+            raise UnreadableField(f"{field}[{place}]", item, "an object")
+    return value
+
+
+def _list(value: object, field: str) -> list[object]:
+    if value is not None and not isinstance(value, list):
+        raise UnreadableField(field, value, "a list")
+    return value or []
+
+
+def _union_of_skills(roles: list[Document]) -> list[str]:
+    """Every role's ``requiredSkills``, each once, in the order of their first mention."""
+    seen: dict[str, None] = {}
+    for place, role in enumerate(roles):
+        field = f"roles[{place}].requiredSkills"
+        for skill in _list(role.get("requiredSkills"), field):
+            if not isinstance(skill, str):
+                raise UnreadableField(field, skill, "a list of texts")
+            seen[skill] = None
+    return list(seen)
+
+
+def _role_counts(roles: list[Document]) -> Payload:
+    """``totalSlots``, and of these ``openSlots``: not taken by an assigned user."""
+    total = open_slots = 0
+    for place, role in enumerate(roles):
+        slots = role.get("slots", 0)
+        slots = 0 if slots is None else slots
+        if isinstance(slots, bool) or not isinstance(slots, (int, float)) or slots != slots // 1:
+            raise UnreadableField(f"roles[{place}].slots", slots, "a whole number")
+        taken = len(_list(role.get("assignedUserIds"), f"roles[{place}].assignedUserIds"))
+        total += int(slots)
+        open_slots += max(0, int(slots) - taken)
+    return {"totalSlots": total, "openSlots": open_slots}
+
+
+CREATOR = DocType(
+    name="creator",
+    plural="creators",
+    collection="creatorprofiles",
+    fields=("userId", "availability", "skills", "verified", "headline", "categories", "rating"),
+    joins=(Join("user", "userId", "users", _PERSON),),
+    payload=_creator_payload,
+)
+
+PROJECT = DocType(
+    name="project",
+    plural="projects",
+    collection="projects",
+    fields=(
+        "ownerId",
+        "title",
+        "category",
+        "status",
+        "visibility",
+        "collaborationType",
+        "roles",
+    ),
+    joins=(Join("owner", "ownerId", "users", _PERSON),),
+    payload=_project_payload,
+)
+
+DOC_TYPES: dict[str, DocType] = {kind.name: kind for kind in (CREATOR, PROJECT)}
+
+
+def doc_type_names(value: object) -> tuple[str, ...]:
+    """
+    The document types that a conf's ``docType`` means: one, or every one for ``all``.
+
+    :raises InvalidDocType: for anything else than a name, a plural or ``all``
+    """
+    for kind in DOC_TYPES.values():
+        if value in (kind.name, kind.plural):
+            return (kind.name,)
+    if value == ALL:
+        return tuple(DOC_TYPES)
+    allowed = [name for kind in DOC_TYPES.values() for name in (kind.name, kind.plural)]
+    raise InvalidDocType("docType", value, f"one of {', '.join([*allowed, ALL])}")

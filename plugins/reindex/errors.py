@@ -1,0 +1,94 @@
+"""
+What can go wrong, as one tree. The class decides what Airflow does with it.
+
+    ReindexError
+    ├── PermanentError              no retry: the next attempt would end the same way
+    │   ├── InvalidConf             a conf key or a job payload breaks its rule; names the field
+    │   │   └── InvalidDocType
+    │   ├── UnknownJobType
+    │   ├── InvalidConnection       an Airflow Connection that cannot be used as it is
+    │   ├── AuthRefused             the service refused the token
+    │   └── RunFailed               the run's verdict, raised by the report after it was posted
+    └── TransientError              worth another attempt, after Airflow's back-off
+        ├── SourceUnavailable       Mongo is not there, or stopped answering
+        ├── ServiceUnavailable      the Discovery or the Jobs service is not there
+        ├── TooManyFailures         a chunk failed more documents than the run tolerates
+        └── LedgerImbalance         what was read does not add up with what the source holds
+"""
+
+from __future__ import annotations
+
+
+class ReindexError(Exception):
+    """Any error of this package. Its text says what is wrong, where, and what would be right."""
+
+
+class PermanentError(ReindexError):
+    """Another attempt would end the same way: Airflow fails the task at once."""
+
+
+class InvalidConf(PermanentError):
+    """
+    A value that the run was given breaks its rule.
+
+    :param field: the conf key, as the platform spells it (``docIds[3]``)
+    :param value: what was given; shortened in the message
+    :param expected: what would be right
+    """
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(field, value, expected)
+        self.field, self.value, self.expected = field, value, expected
+
+    def __str__(self) -> str:
+        return f"{self.field}: {shown(self.value)} is not {self.expected}"
+
+
+class InvalidDocType(InvalidConf):
+    """An unknown ``docType``; worded as the platform's own handler words it."""
+
+    def __str__(self) -> str:
+        return f"InvalidDocType: {shown(self.value, quote=False)} (docType must be {self.expected})"
+
+
+class UnknownJobType(PermanentError):
+    """A job type that the registry does not hold."""
+
+
+class InvalidConnection(PermanentError):
+    """An Airflow Connection that is missing, of the wrong type, or has an unusable extra."""
+
+
+class AuthRefused(PermanentError):
+    """401 or 403: the token of the connection was refused."""
+
+
+class RunFailed(PermanentError):
+    """The run's verdict is bad. Raised after the result was stored and reported."""
+
+
+class TransientError(ReindexError):
+    """Worth another attempt."""
+
+
+class SourceUnavailable(TransientError):
+    """Mongo cannot be reached or read."""
+
+
+class ServiceUnavailable(TransientError):
+    """The Discovery or the Jobs service cannot be reached, or answers nothing but errors."""
+
+
+class TooManyFailures(TransientError):
+    """More documents of a chunk failed than the run tolerates."""
+
+
+class LedgerImbalance(TransientError):
+    """Documents that the source holds in a range are in none of the ledger's columns."""
+
+
+def shown(value: object, *, quote: bool = True, most: int = 80) -> str:
+    """A value as an error message may show it: one line, at most ``most`` characters."""
+    text = repr(value) if quote or not isinstance(value, str) else value
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

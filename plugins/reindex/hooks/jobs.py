@@ -1,0 +1,138 @@
+"""The Jobs service: what a leased job is told of the run that answered for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from airflow.sdk import BaseHook
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from reindex.conf import JobReference
+from reindex.errors import AuthRefused, ServiceUnavailable
+from reindex.hooks.endpoint import Endpoint, endpoint_of
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONN_ID = "jobs_api"
+# Stable for the deployment: a lease must be reported under the id that took it.
+DEFAULT_WORKER_ID = "airflow-reindex-batch"
+QUICK_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What the Jobs service made of a report; ``lease_lost`` when the job is no longer ours."""
+
+    status: str
+    lease_lost: bool = False
+
+
+class JobsHook(BaseHook):
+    """
+    Calls the Jobs service.
+
+    :param jobs_conn_id: a connection of type ``http``; its password is the bearer token, its
+        extra ``workerId`` the worker's id
+    """
+
+    conn_name_attr = "jobs_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+
+    def __init__(self, jobs_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.jobs_conn_id = jobs_conn_id
+
+    def succeed(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
+        """``POST /jobs/:jobId/succeed``; a lost lease (409) is an answer, not an error."""
+        return self._report(job, "succeed", {"result": dict(result)})
+
+    def fail(self, job: JobReference, message: str) -> JobReport:
+        """``POST /jobs/:jobId/fail``."""
+        return self._report(job, "fail", {"error": {"message": message}})
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """``GET /jobs/:jobId``; empty when the service does not know the job."""
+        endpoint = endpoint_of(self.jobs_conn_id)
+        response = self._call(endpoint, "GET", f"/jobs/{job_id}", None, None)
+        return dict(response.json()) if response.status_code == 200 else {}
+
+    def _report(self, job: JobReference, verb: str, body: dict[str, object]) -> JobReport:
+        endpoint = endpoint_of(self.jobs_conn_id)
+        worker_id = job.worker_id or endpoint.worker_id or DEFAULT_WORKER_ID
+        path = f"/jobs/{job.job_id}/{verb}"
+        response = self._call(endpoint, "POST", path, body, worker_id)
+        if response.status_code == 200:
+            return JobReport(str(response.json().get("status")))
+        if response.status_code in (404, 409):
+            return JobReport(f"{response.status_code} on {verb}", lease_lost=True)
+        raise ServiceUnavailable(
+            f"Jobs service at {endpoint.where} answered {response.status_code} to POST {path}"
+        )
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        body: dict[str, object] | None,
+        worker_id: str | None,
+    ) -> requests.Response:
+        """One call, with a few quick attempts; Airflow's own retries bridge a longer outage."""
+        headers = endpoint.headers | ({"X-Worker-Id": worker_id} if worker_id else {})
+        retrying = Retrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            stop=stop_after_attempt(QUICK_ATTEMPTS),
+            wait=wait_exponential_jitter(initial=0.3, max=5),
+            reraise=True,
+        )
+        return retrying(self._call_once, endpoint, method, path, body, headers)
+
+    @staticmethod
+    def _call_once(
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        body: dict[str, object] | None,
+        headers: dict[str, str],
+    ) -> requests.Response:
+        try:
+            response = requests.request(
+                method,
+                endpoint.base_url + path,
+                json=body,
+                headers=headers,
+                timeout=endpoint.timeout,
+                verify=endpoint.verify,
+                cert=_requests_cert(endpoint),
+                proxies={"http": endpoint.proxy, "https": endpoint.proxy}
+                if endpoint.proxy
+                else None,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise ServiceUnavailable(
+                f"Jobs service at {endpoint.where} cannot be reached ({type(error).__name__}): "
+                "is it running, and are host and port right?"
+            ) from None
+        if response.status_code in (401, 403):
+            raise AuthRefused(
+                f"Jobs service at {endpoint.where} refused the token ({response.status_code}): "
+                "renew the connection's password"
+            )
+        if response.status_code == 429 or response.status_code >= 500:
+            raise ServiceUnavailable(
+                f"Jobs service at {endpoint.where} answered {response.status_code} "
+                f"to {method} {path}"
+            )
+        return response
+
+
+def _requests_cert(endpoint: Endpoint) -> str | tuple[str, str] | None:
+    if endpoint.cert is None:
+        return None
+    cert, key = endpoint.cert
+    return (cert, key) if key else cert

@@ -1,0 +1,288 @@
+"""The source: documents and ids out of MongoDB, through an Airflow ``mongo`` Connection."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import bson
+from airflow.providers.mongo.hooks.mongo import MongoHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from bson import CodecOptions, ObjectId
+from bson.codec_options import DatetimeConversion
+from bson.errors import BSONError
+from pymongo.collection import Collection
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    OperationFailure,
+    PyMongoError,
+)
+
+from reindex.doc_types import DocType, Join
+from reindex.errors import InvalidConnection, SourceUnavailable
+from reindex.pages import Found, Lookup, Unreadable
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONN_ID = "marketplace_mongo"
+PAGE_SIZE = 500
+# How often a lost cursor is opened again without having brought a single document.
+MOST_REOPENS = 5
+_REFUSED_LOGIN = {13, 18, 8000}
+
+# A date beyond the year 9999 becomes a DatetimeMS, which the payload names and rejects.
+_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+_LENIENT = _OPTIONS.with_options(unicode_decode_error_handler="replace")
+_T = TypeVar("_T")
+
+
+class SourceHook(MongoHook):
+    """
+    Reads documents by id and by range of ids.
+
+    Close it, or use it as a context manager. Errors are :class:`SourceUnavailable` and
+    :class:`InvalidConnection`; both name the connection and the host.
+
+    :param mongo_conn_id: a connection of type ``mongo`` whose schema is the database
+    """
+
+    def __init__(self, mongo_conn_id: str = DEFAULT_CONN_ID) -> None:
+        try:
+            super().__init__(mongo_conn_id=mongo_conn_id)
+        except AirflowNotFoundException:
+            raise InvalidConnection(
+                f"connection {mongo_conn_id!r} is not defined: add it with type mongo, or set "
+                f"AIRFLOW_CONN_{mongo_conn_id.upper()}"
+            ) from None
+        if not self.connection.schema:
+            raise InvalidConnection(
+                f"connection {mongo_conn_id!r} names no database: put it into its schema field"
+            )
+        # A server that is not there is named in ten seconds, and one that hangs in a minute.
+        self.extras.setdefault("serverSelectionTimeoutMS", 10_000)
+        self.extras.setdefault("socketTimeoutMS", 60_000)
+
+    def object_ids(self, doc_type: DocType) -> Iterator[object]:
+        """Every ``_id`` of the collection, ascending: a covered scan of the ``_id`` index."""
+        for batch in self._scan(doc_type.collection, {}, ["_id"], page_size=10_000):
+            for found in batch:
+                yield found.doc_id if isinstance(found, Unreadable) else found["_id"]
+
+    def ranges(
+        self, doc_type: DocType, first: str, until: str | None, after: str | None
+    ) -> Iterator[list[Found]]:
+        """
+        The documents with ``first <= _id < until``, or behind ``after``, in pages by ``_id``.
+
+        A cursor that is lost, or that ends before the range does, is opened again behind the
+        last id.
+        """
+        bounds = _bounds(first, until, after)
+        fields = ["_id", "updatedAt", *doc_type.fields]
+        return self._scan(doc_type.collection, {"_id": bounds}, fields, page_size=PAGE_SIZE)
+
+    def count(
+        self, doc_type: DocType, first: str, until: str | None, after: str | None, last: str | None
+    ) -> int:
+        """How many documents the bounds of :meth:`ranges` hold now, up to ``last`` if given."""
+        bounds = _bounds(first, until, after)
+        if last is not None:
+            bounds["$lte"] = ObjectId(last)
+        return self._named(
+            lambda: self._collection(doc_type.collection).count_documents({"_id": bounds})
+        )
+
+    def by_ids(self, doc_type: DocType, doc_ids: Sequence[str]) -> Lookup:
+        """Those of the ids that the collection holds, by id in lower-case hexadecimal."""
+        fields = ["_id", "updatedAt", *doc_type.fields]
+        held = self._in(doc_type.collection, [ObjectId(each) for each in doc_ids], fields)
+        return {str(_id_of(found)): found for found in held}
+
+    def joined(self, doc_type: DocType, documents: Iterable[Found]) -> dict[str, Lookup]:
+        """The documents that these refer to, by ``Join.name``, then by id: a query a join."""
+        documents = list(documents)
+        return {join.name: self._join(join, documents) for join in doc_type.joins}
+
+    def _join(self, join: Join, documents: Iterable[Found]) -> Lookup:
+        wanted = {
+            found[join.local_field]
+            for found in documents
+            if not isinstance(found, Unreadable)
+            and isinstance(found.get(join.local_field), (ObjectId, str))
+        }
+        if not wanted:
+            return {}
+        held = self._in(join.collection, list(wanted), ["_id", "updatedAt", *join.fields])
+        return {_id_of(found): found for found in held}
+
+    def _in(self, collection: str, ids: Sequence[object], fields: Sequence[str]) -> list[Found]:
+        def read() -> list[Found]:
+            batches: Iterable[Any] = self._collection(collection).find_raw_batches(
+                {"_id": {"$in": list(ids)}}, list(fields)
+            )
+            return [found for batch in batches for found in _decoded(batch)]
+
+        return self._named(lambda: _again_when_lost(read))
+
+    def _scan(
+        self,
+        collection: str,
+        query: dict[str, dict[str, object]],
+        fields: Sequence[str],
+        page_size: int,
+    ) -> Iterator[list[Found]]:
+        bounds = dict(query.get("_id", {}))
+        idle_reopens = 0
+        while True:
+            progressed = False
+            lost: PyMongoError | None = None
+            try:
+                for page in self._pages(collection, bounds, fields, page_size):
+                    bounds.pop("$gte", None)
+                    bounds["$gt"] = _id_of(page[-1])
+                    progressed = True
+                    yield page
+                if not self._holds_more(collection, bounds):
+                    return
+                log.warning("cursor on %s ended before its range did, opened again", collection)
+            except (AutoReconnect, CursorNotFound) as error:
+                log.warning(
+                    "cursor on %s was lost (%s), opened again", collection, type(error).__name__
+                )
+                lost = error
+            idle_reopens = 0 if progressed else idle_reopens + 1
+            if idle_reopens > MOST_REOPENS:
+                raise SourceUnavailable(
+                    f"{self._where}: reading {collection} brings no more documents, though it "
+                    f"holds some behind {bounds.get('$gt')}"
+                ) from lost
+            if lost is not None:
+                time.sleep(min(5.0, 0.25 * 2**idle_reopens))
+
+    def _pages(
+        self, collection: str, bounds: dict[str, object], fields: Sequence[str], page_size: int
+    ) -> Iterator[list[Found]]:
+        query = {"_id": dict(bounds)} if bounds else {}
+
+        def opened() -> Any:
+            return self._collection(collection).find_raw_batches(
+                query, list(fields), sort=[("_id", 1)], batch_size=page_size
+            )
+
+        with self._named(opened) as cursor:
+            while (batch := self._named(lambda: next(cursor, None))) is not None:
+                page = _decoded(batch)
+                for at in range(0, len(page), page_size):
+                    yield page[at : at + page_size]
+
+    def _holds_more(self, collection: str, bounds: dict[str, object]) -> bool:
+        """One look behind the last id proves that the range is done."""
+        if "$gt" not in bounds:
+            return False  # not one document came: the first look was this look
+        return (
+            self._named(lambda: self._collection(collection).find_one({"_id": bounds}, ["_id"]))
+            is not None
+        )
+
+    def _collection(self, name: str) -> Collection[dict[str, Any]]:
+        collection: Collection[dict[str, Any]] = self.get_collection(name)
+        return collection.with_options(codec_options=_OPTIONS)
+
+    @property
+    def _where(self) -> str:
+        port = f":{self.connection.port}" if self.connection.port else ""
+        return f"Mongo at {self.connection.host}{port} (connection {self.mongo_conn_id!r})"
+
+    def _named(self, call: Callable[[], _T]) -> _T:
+        """Run a Mongo call; its errors get the connection's name and host."""
+        with self._errors_named():
+            return call()
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (AutoReconnect, CursorNotFound) as error:
+            if not _is_no_server(error):
+                raise
+            raise SourceUnavailable(
+                f"{self._where} cannot be reached: is it running, and are host and port right?"
+            ) from None
+        except ConfigurationError as error:
+            raise InvalidConnection(f"{self._where}: {error}") from None
+        except OperationFailure as error:
+            if error.code in _REFUSED_LOGIN:
+                raise InvalidConnection(
+                    f"{self._where} refused the login: check the connection's login, password "
+                    "and authSource"
+                ) from None
+            raise SourceUnavailable(f"{self._where} failed: code {error.code}") from None
+        except (ConnectionFailure, PyMongoError) as error:
+            raise SourceUnavailable(f"{self._where} failed: {type(error).__name__}") from None
+
+
+def _bounds(first: str, until: str | None, after: str | None) -> dict[str, object]:
+    bounds: dict[str, object] = (
+        {"$gte": ObjectId(first)} if after is None else {"$gt": ObjectId(after)}
+    )
+    if until is not None:
+        bounds["$lt"] = ObjectId(until)
+    return bounds
+
+
+def _is_no_server(error: PyMongoError) -> bool:
+    return type(error).__name__ == "ServerSelectionTimeoutError"
+
+
+def _again_when_lost(read: Callable[[], _T]) -> _T:
+    """A read that asks for ids may simply be done again when its cursor is lost."""
+    for attempt in range(MOST_REOPENS):
+        try:
+            return read()
+        except (AutoReconnect, CursorNotFound) as error:
+            if _is_no_server(error):
+                raise
+            log.warning("a read by ids was lost (%s), done again", type(error).__name__)
+            time.sleep(min(5.0, 0.25 * 2**attempt))
+    return read()
+
+
+def _id_of(found: Found) -> object:
+    return found.doc_id if isinstance(found, Unreadable) else found["_id"]
+
+
+def _decoded(batch: bytes) -> list[Found]:
+    """
+    The documents of a raw batch.
+
+    One document with broken text would make the cursor's own decoder refuse the whole batch:
+    then each is decoded by itself, and the broken ones are named.
+    """
+    try:
+        return list(bson.decode_all(batch, _OPTIONS))
+    except BSONError:
+        return [_decoded_alone(raw) for raw in _split(batch)]
+
+
+def _split(batch: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(batch):
+        size = int.from_bytes(batch[at : at + 4], "little")
+        yield batch[at : at + size]
+        at += size
+
+
+def _decoded_alone(raw: bytes) -> Found:
+    try:
+        return bson.decode(raw, _OPTIONS)
+    except BSONError as error:
+        doc_id = bson.decode(raw, _LENIENT)["_id"]
+        return Unreadable(doc_id, f"its BSON cannot be decoded ({type(error).__name__})")

@@ -1,0 +1,270 @@
+"""
+asyncio: pages in, posts out with a bounded number in flight, a ledger back. No Airflow in here.
+
+Workers take one request after the other from the pages; as many of them run as the in-flight
+limit allows. What a page's items came to is folded into the ledger in the pages' order, so that
+the ledger's position is always a place up to which everything is accounted for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from reindex.answers import Accepted, Answer, Reason, Refused
+from reindex.concurrency import InFlightLimit, Pace
+from reindex.errors import AuthRefused, ReindexError, ServiceUnavailable, TooManyFailures
+from reindex.folding import Result, failure, folded, settled
+from reindex.ledger import ChunkLedger, Failure
+from reindex.pages import Item, Page
+from reindex.payloads import IndexRequest
+from reindex.service_health import ServiceHealth
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5
+FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
+CHECKPOINT_SECONDS = 1.0
+
+Post = Callable[[bytes], Awaitable[Answer]]
+Checkpoint = Callable[[ChunkLedger], Awaitable[None]]
+OnResult = Callable[[Item, Result], None]
+
+
+@dataclass(frozen=True)
+class PostPolicy:
+    """
+    How a chunk posts.
+
+    The chunk gives up when more than ``most_failures`` documents fail of causes that another
+    attempt may cure, or more than ``most_refused`` are refused for good: then it is not the
+    documents. ``where`` names the service and its connection in errors.
+    """
+
+    where: str
+    max_in_flight: int
+    requests_per_second: float | None
+    most_failures: int
+    most_refused: int
+    max_attempts: int = MOST_ATTEMPTS
+
+
+@dataclass
+class _OpenPage:
+    """A page on its way: which items are still without a result, and the results so far."""
+
+    page: Page
+    results: list[Result | None]
+    waiting: int
+
+
+@dataclass
+class Indexer:
+    """
+    Indexes the pages of one chunk.
+
+    :param ledger: what earlier attempts of the chunk are accountable for
+    :param checkpoint: called about once a second with the ledger so far
+    :param on_result: called with each item and what it came to
+    """
+
+    policy: PostPolicy
+    ledger: ChunkLedger
+    checkpoint: Checkpoint
+    on_result: OnResult
+    _ready: deque[tuple[int, _OpenPage]] = field(default_factory=deque)
+    _open: deque[_OpenPage] = field(default_factory=deque)
+    _workers: set[asyncio.Task[None]] = field(default_factory=set)
+    _stop: ReindexError | None = None
+    _exhausted: bool = False
+    _requests: int = 0
+    _failures: int = 0
+    _refused: int = 0
+
+    async def run(self, pages: AsyncIterator[Page], post: Post) -> ChunkLedger:
+        """
+        Post everything.
+
+        :raises AuthRefused, ServiceUnavailable, TooManyFailures: after folding what was settled
+            into :attr:`ledger`, which holds good whatever is raised
+        """
+        self._limit = InFlightLimit(self.policy.max_in_flight)
+        self._pace = Pace(self.policy.requests_per_second)
+        self._health = ServiceHealth()
+        self._pages, self._post = pages, post
+        self._loading = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        saving = asyncio.create_task(self._save_now_and_then())
+        try:
+            self._employ()
+            await self._all_workers_done()
+        finally:
+            for task in (saving, *self._workers):
+                task.cancel()
+            await asyncio.gather(saving, *self._workers, return_exceptions=True)
+            self._fold(final=True)
+        if self._stop is None and self._health.nothing_got_through:
+            self._stop = ServiceUnavailable(
+                f"{self.policy.where} took none of {self._failures} documents: "
+                f"{self._health.last_message}"
+            )
+        if self._stop is not None:
+            raise self._stop
+        return self.ledger
+
+    async def _all_workers_done(self) -> None:
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while self._workers and not self._stopping.is_set():
+                done, _ = await asyncio.wait(
+                    {*self._workers, stopping}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done - {stopping}:
+                    self._workers.discard(task)
+                    task.result()
+        finally:
+            stopping.cancel()
+
+    def _employ(self) -> None:
+        while len(self._workers) < self._limit.limit and not self._exhausted:
+            self._workers.add(asyncio.create_task(self._work()))
+
+    async def _work(self) -> None:
+        me = asyncio.current_task()
+        while (ready := await self._next()) is not None:
+            place, page = ready
+            item = page.page.items[place]
+            assert isinstance(item, IndexRequest)
+            self._settle(place, page, item, await self._posted(item))
+            if len(self._workers) > self._limit.limit:
+                assert me is not None
+                self._workers.discard(me)
+                return
+            if len(self._workers) < self._limit.limit:
+                self._employ()
+
+    async def _next(self) -> tuple[int, _OpenPage] | None:
+        while not self._ready:
+            async with self._loading:
+                if self._ready:
+                    continue
+                if self._exhausted or self._stopping.is_set():
+                    return None
+                await self._load()
+        return self._ready.popleft()
+
+    async def _load(self) -> None:
+        page = await anext(self._pages, None)
+        if page is None:
+            self._exhausted = True
+            return
+        opened = _OpenPage(page, [None] * len(page.items), len(page.items))
+        self._open.append(opened)
+        for place, item in enumerate(page.items):
+            if isinstance(item, IndexRequest):
+                self._ready.append((place, opened))
+            else:
+                self._settle(place, opened, item, settled(item))
+        self._fold()
+
+    async def _posted(self, request: IndexRequest) -> Result:
+        """Post one document until it is settled: taken, refused for good, or out of attempts."""
+        attempt = 0
+        while True:
+            attempt += 1
+            if delay := self._pace.delay(time.monotonic()):
+                await asyncio.sleep(delay)
+            sent = time.monotonic()
+            answer = await self._post(request.body)
+            now = time.monotonic()
+            self._requests += 1
+            if isinstance(answer, Accepted):
+                self._limit.answered(now - sent)
+                self._health.answered()
+                return answer
+            if not answer.reason.transient:
+                return self._refused_for_good(request, answer, attempt, now - sent)
+            self._note_trouble(request, answer, now)
+            if self._health.down(now):
+                self._give_up(ServiceUnavailable(f"{self.policy.where}: {self._health.story(now)}"))
+            elif attempt >= self.policy.max_attempts and not self._health.suspect:
+                return failure(request, answer, attempt)
+            await asyncio.sleep(_delay_before(attempt + 1))
+
+    def _refused_for_good(
+        self, request: IndexRequest, answer: Refused, attempt: int, seconds: float
+    ) -> Failure:
+        if answer.reason is Reason.AUTH:
+            self._give_up(
+                AuthRefused(
+                    f"{self.policy.where} refused the token ({answer.status}, {answer.message}): "
+                    "renew the connection's password"
+                )
+            )
+        else:
+            self._limit.answered(seconds)
+            self._health.answered()
+        return failure(request, answer, attempt)
+
+    def _note_trouble(self, request: IndexRequest, answer: Refused, now: float) -> None:
+        self._health.failed(request.doc_id, answer.message, now, answer.retry_after)
+        if answer.reason is not Reason.SERVER or answer.status == 503:
+            self._limit.overloaded()
+        if answer.retry_after:
+            self._pace.pause(now, answer.retry_after)
+
+    def _settle(self, place: int, opened: _OpenPage, item: Item, result: Result) -> None:
+        opened.results[place] = result
+        opened.waiting -= 1
+        self.on_result(item, result)
+        if isinstance(result, Failure):
+            self._count_failure(result)
+        if not opened.waiting:
+            self._fold()
+
+    def _count_failure(self, failed: Failure) -> None:
+        if Reason(failed.reason).transient:
+            self._failures += 1
+        else:
+            self._refused += 1
+        failures, refused = self.policy.most_failures, self.policy.most_refused
+        if self._failures > failures or self._refused > refused:
+            self._give_up(
+                TooManyFailures(
+                    f"{self._failures + self._refused} documents failed at {self.policy.where}, "
+                    f"the last with {failed.reason} ({failed.message}); a chunk gives up after "
+                    f"{failures} of passing causes or {refused} that are refused for good"
+                )
+            )
+
+    def _give_up(self, error: ReindexError) -> None:
+        self._stop = self._stop or error
+        self._stopping.set()
+
+    def _fold(self, *, final: bool = False) -> None:
+        """Into the ledger: every page that is done; at the end also the done part of the next."""
+        while self._open and (final or not self._open[0].waiting):
+            opened = self._open.popleft()
+            self.ledger = folded(self.ledger, opened.page, opened.results, self._requests)
+            self._requests = 0
+            if opened.waiting:
+                break
+
+    async def _save_now_and_then(self) -> None:
+        saved = self.ledger
+        while True:
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            if self.ledger is not saved:
+                saved = self.ledger
+                await self.checkpoint(saved)
+
+
+def _delay_before(attempt: int) -> float:
+    """Exponential, with jitter, so that documents that failed together do not return together."""
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 2))
+    return float(longest * random.uniform(0.5, 1.0))

@@ -1,0 +1,226 @@
+"""The reindex handler: one chunk, from Mongo to the Discovery API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from reindex.answers import Accepted
+from reindex.chunks import Chunk, chunk_from
+from reindex.conf import RunConf
+from reindex.doc_types import DOC_TYPES
+from reindex.errors import LedgerImbalance
+from reindex.folding import Result
+from reindex.hooks import discovery, source
+from reindex.hooks.discovery import DiscoveryHook
+from reindex.hooks.endpoint import Endpoint
+from reindex.hooks.source import SourceHook
+from reindex.indexer import Indexer, PostPolicy
+from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
+from reindex.operators.run_context import errors_logged, run_conf, work_of
+from reindex.pages import Item, Page
+from reindex.reading import pages_of
+from reindex.verdict import tolerated_failures
+from reindex.work import IdRange, Work
+
+# A handful of failures never ends a chunk early, however small the chunk is.
+FEWEST_FAILURES = 20
+PAGES_AHEAD = 2
+STATE_KEY = "ledger"
+
+
+class ReindexChunkOperator(BaseOperator):
+    """
+    Fetches a chunk's documents, posts each to the Discovery API, counts every outcome.
+
+    Returns the chunk's ledger; pushes it also when it ends with an error, so that nothing of what
+    it did is lost. An attempt goes on where the one before it died.
+
+    :param chunk: a descriptor of :class:`PlanReindexOperator`
+    :param mongo_conn_id: the source, a connection of type ``mongo``
+    :param discovery_conn_id: the Discovery service, a connection of type ``http``
+    """
+
+    template_fields = ("chunk",)
+
+    def __init__(
+        self,
+        *,
+        chunk: Mapping[str, object],
+        mongo_conn_id: str = source.DEFAULT_CONN_ID,
+        discovery_conn_id: str = discovery.DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.chunk = chunk
+        self.mongo_conn_id = mongo_conn_id
+        self.discovery_conn_id = discovery_conn_id
+
+    @property
+    def label(self) -> str:
+        """What this instance holds; the DAG's ``map_index_template`` shows it."""
+        return chunk_from(self.chunk).label
+
+    def execute(self, context: Any) -> dict[str, object]:
+        with errors_logged():
+            conf = run_conf(context)
+            chunk = chunk_from(self.chunk)
+            work = work_of(context["ti"], context["run_id"], chunk, conf)
+            return self._indexed(context, conf, chunk, work)
+
+    def _indexed(self, context: Any, conf: RunConf, chunk: Chunk, work: Work) -> dict[str, object]:
+        store = context["task_state_store"]
+        begun = _begun(store.get(STATE_KEY), chunk)
+        endpoint = DiscoveryHook(self.discovery_conn_id).endpoint()
+        indexer: Indexer | None = None
+        try:
+            with SourceHook(self.mongo_conn_id) as mongo:
+                pages = pages_of(mongo, work, begun, conf.updated_since)
+                policy = self._policy(context, conf, chunk, endpoint)
+                indexer = Indexer(
+                    policy=policy,
+                    ledger=begun,
+                    checkpoint=partial(_save, store, chunk),
+                    on_result=self._on_result(conf),
+                )
+                asyncio.run(self._post_all(endpoint, indexer, pages))
+                ledger = _proven(mongo, work, indexer.ledger)
+        except BaseException as error:
+            self._keep(context, chunk, indexer.ledger if indexer else begun, error)
+            raise
+        store.clear()
+        ledger = replace(ledger, complete=True, ended=time.time())
+        self._log_summary(chunk, ledger)
+        return ledger.to_json()
+
+    async def _post_all(self, endpoint: Endpoint, indexer: Indexer, pages: Iterator[Page]) -> None:
+        hook = DiscoveryHook(self.discovery_conn_id)
+        async with hook.session(endpoint) as session:
+            await indexer.run(_read_ahead(pages), session.post)
+
+    def _policy(self, context: Any, conf: RunConf, chunk: Chunk, endpoint: Endpoint) -> PostPolicy:
+        rate = conf.requests_per_second
+        if rate is not None:
+            rate /= self._chunks_at_once(context)
+        most = max(FEWEST_FAILURES, tolerated_failures(chunk.expected, conf.failure_tolerance))
+        return PostPolicy(
+            where=f"Discovery API at {endpoint.where}",
+            max_in_flight=conf.max_in_flight,
+            requests_per_second=rate,
+            most_failures=most,
+            most_refused=max(most, chunk.expected // 2),
+        )
+
+    def _chunks_at_once(self, context: Any) -> int:
+        """So many chunks of this run may post at the same time: they share the run's rate."""
+        ti = context["ti"]
+        planned: int = ti.get_ti_count(
+            dag_id=ti.dag_id, task_ids=[self.task_id], run_ids=[context["run_id"]]
+        )
+        return max(1, min(planned, self.max_active_tis_per_dagrun or planned))
+
+    def _on_result(self, conf: RunConf) -> Any:
+        log_all = conf.log_every_document or conf.doc_ids is not None
+
+        def on_result(item: Item, result: Result) -> None:
+            if isinstance(result, Failure):
+                self.log.warning(
+                    "%s %s not indexed: %s (%s), HTTP status %s, %d attempts",
+                    item.doc_type, item.doc_id, result.reason, result.message,
+                    result.status, result.attempts,
+                )  # fmt: skip
+            elif isinstance(result, Accepted):
+                if log_all:
+                    said = "indexed" if result.indexed else "ignored"
+                    self.log.info("indexDocument %s %s: %s", item.doc_type, item.doc_id, said)
+            elif log_all:
+                self.log.info(
+                    "%s %s: %s", item.doc_type, item.doc_id, type(result).__name__.lower()
+                )
+
+        return on_result
+
+    def _keep(self, context: Any, chunk: Chunk, ledger: ChunkLedger, error: BaseException) -> None:
+        """What was done stays known: for the next attempt, and for the report if there is none."""
+        if isinstance(error, LedgerImbalance):
+            context["task_state_store"].clear()  # the next attempt reads the whole range anew
+        else:
+            _store(context["task_state_store"], chunk, ledger)
+        why = f"{type(error).__name__}: {error}"[:500]
+        left = replace(ledger, complete=False, ended=time.time(), error=why)
+        context["ti"].xcom_push(key="return_value", value=left.to_json())
+        self._log_summary(chunk, left)
+
+    def _log_summary(self, chunk: Chunk, ledger: ChunkLedger) -> None:
+        total = ledger.total
+        self.log.info(
+            "chunk %d, %s: indexed %d, ignored %d, unchanged %d, missing %d, failed %d, "
+            "not reached %d; %d requests, %.1f s since its first attempt",
+            chunk.index, chunk.label, total.indexed, total.ignored, total.unchanged,
+            total.missing, total.failed, total.not_reached, ledger.requests,
+            ledger.ended - ledger.started,
+        )  # fmt: skip
+
+
+def _begun(saved: object, chunk: Chunk) -> ChunkLedger:
+    """The ledger to go on with: what an earlier attempt of the same chunk saved, or a new one."""
+    if isinstance(saved, Mapping) and saved.get("chunk") == chunk.label:
+        return ChunkLedger.from_json(saved)
+    counts = {chunk.docType: Counts(expected=chunk.expected)}
+    return ChunkLedger(chunk.index, counts, started=time.time())
+
+
+def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
+    store.set(STATE_KEY, {"chunk": chunk.label, **ledger.to_json()})
+
+
+async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
+    await asyncio.to_thread(_store, store, chunk, ledger)
+
+
+async def _read_ahead(pages: Iterator[Page]) -> AsyncIterator[Page]:
+    """Read and build pages in a thread of their own while the ones before are being posted."""
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="source")
+    coming = [loop.run_in_executor(thread, next, pages, None) for _ in range(PAGES_AHEAD)]
+    try:
+        while (page := await coming.pop(0)) is not None:
+            coming.append(loop.run_in_executor(thread, next, pages, None))
+            yield page
+    finally:
+        # A chunk that gives up does not wait for a read that hangs.
+        thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.wait([asyncio.gather(*coming, return_exceptions=True)], timeout=1)
+
+
+def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
+    """
+    The ledger, with every document of the range proven to be in it.
+
+    Documents come and go between the plan's scan and this chunk's. When the numbers differ, the
+    range is counted: it may hold fewer documents than were met, but not more.
+    """
+    ledger = settled_by_type(ledger)
+    off = ledger.total.not_reached
+    if off and work.id_range is not None:
+        _recount(mongo, work, work.id_range, ledger)
+    return came_and_went(ledger, work.doc_type, appeared=max(0, -off), vanished=max(0, off))
+
+
+def _recount(mongo: SourceHook, work: Work, id_range: IdRange, ledger: ChunkLedger) -> None:
+    last = ledger.position if isinstance(ledger.position, str) else None
+    doc_type = DOC_TYPES[id_range.doc_type]
+    held = mongo.count(doc_type, id_range.first, id_range.until, id_range.after, last)
+    met = ledger.total.fetched + ledger.total.missing - len(work.ids)
+    if held > met:
+        raise LedgerImbalance(
+            f"{id_range.doc_type} {id_range.after or id_range.first} to {last or 'the end'}: the "
+            f"collection holds {held} documents, {met} were met: the read was cut short"
+        )

@@ -1,0 +1,126 @@
+"""The plan: conf in, chunk descriptors out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from bson import ObjectId
+
+from reindex.answers import Reason
+from reindex.chunks import RedriveChunk, chunk_from, descriptor_of, plan_ranges, plan_slices
+from reindex.conf import RunConf
+from reindex.doc_types import DOC_TYPES
+from reindex.errors import InvalidConf, PermanentError, ReindexError
+from reindex.hooks.source import DEFAULT_CONN_ID, SourceHook
+from reindex.ledger import Failure, left_undone
+from reindex.operators.run_context import (
+    PLAN_DOC_IDS,
+    PLAN_ERROR,
+    PLAN_FACTS,
+    errors_logged,
+    pulled_chunks,
+    pulled_ledgers,
+    run_conf,
+)
+
+# A collection with more ids of another type than ObjectId is not the platform's.
+MOST_STRANGE_IDS = 1000
+
+
+class PlanReindexOperator(BaseOperator):
+    """
+    Cuts a run into chunks.
+
+    Returns the descriptors that ``reindex_chunk`` is mapped over; pushes beside them the facts
+    that the report needs (``plan``), the conf's ids when it has any (``docIds``, for a later
+    redrive), and, when it fails, the reason (``error``).
+
+    :param most_chunks: Airflow's ``core.max_map_length`` when not given
+    """
+
+    def __init__(
+        self,
+        *,
+        mongo_conn_id: str = DEFAULT_CONN_ID,
+        most_chunks: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mongo_conn_id = mongo_conn_id
+        self.most_chunks = most_chunks
+
+    def execute(self, context: Any) -> list[dict[str, object]]:
+        ti = context["ti"]
+        try:
+            with errors_logged():
+                conf = run_conf(context)
+                chunks, facts = self._planned(ti, conf)
+        except ReindexError as error:
+            ti.xcom_push(key=PLAN_ERROR, value=f"{type(error).__name__}: {error}")
+            raise
+        if conf.doc_ids is not None:
+            ti.xcom_push(key=PLAN_DOC_IDS, value=list(conf.doc_ids))
+        ti.xcom_push(key=PLAN_FACTS, value=facts)
+        documents = sum(int(str(chunk["expected"])) for chunk in chunks)
+        self.log.info("planned %d chunks for %d documents", len(chunks), documents)
+        return chunks
+
+    def _planned(self, ti: Any, conf: RunConf) -> tuple[list[dict[str, object]], dict[str, object]]:
+        facts: dict[str, object] = {"redrive": conf.redrive, "rejected": []}
+        if conf.redrive:
+            return self._planned_again(ti, conf.redrive), facts
+        if conf.doc_ids is not None:
+            ids, size = len(conf.doc_ids), conf.chunk_size
+            slices = plan_slices(conf.doc_type, ids, size, self._most_chunks())
+            return [descriptor_of(chunk) for chunk in slices], facts
+        rejected: list[Failure] = []
+        with SourceHook(self.mongo_conn_id) as source:
+            ids_by_type = [
+                (name, _hexadecimal(name, source.object_ids(DOC_TYPES[name]), rejected))
+                for name in conf.doc_types
+            ]
+            ranges, totals = plan_ranges(ids_by_type, conf.chunk_size, self._most_chunks())
+        facts |= {"totals": totals, "rejected": [asdict(failure) for failure in rejected]}
+        return [descriptor_of(chunk) for chunk in ranges], facts
+
+    def _planned_again(self, ti: Any, run_id: str) -> list[dict[str, object]]:
+        planned = pulled_chunks(ti, run_id)
+        if planned is None:
+            expected = f"the run id of an earlier run of {ti.dag_id} that got as far as its plan"
+            raise InvalidConf("redrive", run_id, expected)
+        left = left_undone(planned, pulled_ledgers(ti, run_id))
+        chunks = [
+            RedriveChunk(index, chunk_from(planned[source]).docType, source, documents)
+            for index, (source, documents) in enumerate(left.items())
+        ]
+        return [descriptor_of(chunk) for chunk in chunks]
+
+    def _most_chunks(self) -> int:
+        if self.most_chunks is not None:
+            return self.most_chunks
+        from airflow.sdk.configuration import conf  # at run time: it reads files
+
+        return int(conf.getint("core", "max_map_length"))
+
+
+def _hexadecimal(doc_type: str, ids: Iterator[object], rejected: list[Failure]) -> Iterator[str]:
+    """The ObjectIds among the ids, as text. The others can be in no index: they are booked."""
+    for doc_id in ids:
+        if isinstance(doc_id, ObjectId):
+            yield str(doc_id)
+            continue
+        if len(rejected) >= MOST_STRANGE_IDS:
+            raise PermanentError(
+                f"the collection of docType {doc_type} holds more than {MOST_STRANGE_IDS} "
+                f"documents whose _id is no ObjectId, such as a {type(doc_id).__name__}: "
+                "is it the platform's?"
+            )
+        rejected.append(_strange(doc_type, doc_id))
+
+
+def _strange(doc_type: str, doc_id: object) -> Failure:
+    message = f"_id is a {type(doc_id).__name__}, expected an ObjectId"
+    return Failure(doc_type, str(doc_id)[:80], Reason.UNREADABLE.value, None, 0, message)

@@ -1,0 +1,108 @@
+"""The report: the run's ledger, its verdict, and the one message that the Jobs service hears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from reindex.conf import JobReference, RunConf, job_reference
+from reindex.errors import InvalidConf, ReindexError, RunFailed
+from reindex.hooks.jobs import DEFAULT_CONN_ID, JobReport, JobsHook
+from reindex.ledger import Failure, run_ledger
+from reindex.operators.run_context import (
+    PLAN_ERROR,
+    PLAN_FACTS,
+    PLAN_TASK,
+    errors_logged,
+    pulled_chunks,
+    pulled_ledgers,
+    raw_conf,
+    run_conf,
+)
+from reindex.verdict import Verdict, reported_result, run_result, summary, verdict_of
+
+TOTAL_INDEXED = "totalIndexed"
+REPORTED_KEY = "reported"
+
+
+class ReportReindexOperator(BaseOperator):
+    """
+    Adds the chunks up, stores the result, tells the Jobs service, and fails when the run did.
+
+    XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run.
+
+    :param jobs_conn_id: the Jobs service, a connection of type ``http``
+    """
+
+    def __init__(self, *, jobs_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.jobs_conn_id = jobs_conn_id
+
+    def execute(self, context: Any) -> dict[str, object]:
+        ti = context["ti"]
+        result = _result(context)
+        with errors_logged():
+            result["job"] = self._told(context, result)
+        ti.xcom_push(key=TOTAL_INDEXED, value=result[TOTAL_INDEXED])
+        # Pushed by hand as well: a return value is lost when the task then fails.
+        ti.xcom_push(key="return_value", value=result)
+        self.log.info("%s", summary(result))
+        if result["state"] != "success":
+            raise RunFailed(summary(result))
+        return result
+
+    def _told(self, context: Any, result: Mapping[str, object]) -> dict[str, object] | None:
+        """Report to the Jobs service, once a run, however often this task is tried."""
+        try:
+            job = job_reference(raw_conf(context))
+        except InvalidConf as error:
+            self.log.error("no job can be told of this run: %s", error)
+            return None
+        if job is None:
+            return None
+        store = context["task_state_store"]
+        if said := store.get(REPORTED_KEY):
+            self.log.info("job %s was told already: %s", job.job_id, said)
+            return dict(said)
+        report = self._tell(job, result)
+        said = {"jobId": job.job_id, "status": report.status, "leaseLost": report.lease_lost}
+        store.set(REPORTED_KEY, said)
+        return said
+
+    def _tell(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
+        hook = JobsHook(self.jobs_conn_id)
+        if result["state"] == "success":
+            report = hook.succeed(job, reported_result(result))
+        else:
+            report = hook.fail(job, summary(result))
+        if report.lease_lost:
+            held = hook.job(job.job_id)
+            self.log.warning(
+                "job %s is not leased by this worker any more (%s); the service holds it as %s, "
+                "attempt %s. The reindex itself is not affected: it may be done twice",
+                job.job_id, report.status, held.get("status"), held.get("attempt"),
+            )  # fmt: skip
+        else:
+            self.log.info("job %s: %s", job.job_id, report.status)
+        return report
+
+
+def _result(context: Any) -> dict[str, object]:
+    ti, run_id = context["ti"], context["run_id"]
+    try:
+        conf, refused = run_conf(context), None
+    except ReindexError as error:
+        conf, refused = RunConf(doc_types=()), f"{type(error).__name__}: {error}"
+    planned = pulled_chunks(ti, run_id)
+    facts = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_FACTS, map_indexes=-1) or {}
+    rejected = [Failure(**each) for each in facts.get("rejected", ())]
+    ledgers = pulled_ledgers(ti, run_id) if planned else []
+    run = run_ledger(planned or (), ledgers, rejected)
+    if planned is None:
+        why = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_ERROR, map_indexes=-1) or refused
+        verdict = Verdict((f"nothing was planned: {why or 'see the log of the plan task'}",))
+    else:
+        verdict = verdict_of(run, conf)
+    return run_result(run_id, run, conf, verdict)

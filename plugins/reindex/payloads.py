@@ -1,0 +1,154 @@
+"""
+Pure: a Mongo document and the documents joined to it → an index request, or a named rejection.
+
+BSON values that JSON has a word for are translated (ObjectId → hex, date → ISO 8601 in UTC,
+Decimal128 → number); a document that holds anything else is rejected with the field's name, and
+the batch goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+
+from reindex.doc_types import DocType, Document, Joined, UnreadableField
+
+_EPOCH_DIGITS = 8  # an ObjectId's first four bytes: seconds since 1970
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class IndexRequest:
+    """``body`` is the JSON of one ``POST /search/index-update``, encoded once."""
+
+    doc_type: str
+    doc_id: str
+    updated_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A document that cannot be turned into a request. ``message`` names field and type only."""
+
+    doc_type: str
+    doc_id: str
+    message: str
+
+
+def index_request(
+    doc_type: DocType, document: Document, joined: Joined
+) -> IndexRequest | Rejection:
+    """
+    The request that brings this document's index entry up to date.
+
+    :param document: as Mongo holds it, with ``_id``
+    :param joined: the joined documents that exist, by ``Join.name``
+    """
+    doc_id = str(document["_id"])
+    if not _OBJECT_ID.fullmatch(doc_id):
+        found = type(document["_id"]).__name__
+        return Rejection(doc_type.name, doc_id[:80], f"_id is a {found}, expected an ObjectId")
+    try:
+        updated_at = _newest(doc_id, document, joined)
+        body = {
+            "docType": doc_type.name,
+            "docId": doc_id,
+            "payload": _jsonable(doc_type.payload(document, joined), "payload"),
+            "updatedAt": _iso(updated_at, "updatedAt"),
+        }
+        encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except (UnreadableField, UnicodeEncodeError, RecursionError) as error:
+        # An encoding error's own text quotes the value.
+        message = (
+            str(error)
+            if isinstance(error, UnreadableField)
+            else f"the document cannot be written as JSON ({type(error).__name__})"
+        )
+        return Rejection(doc_type.name, doc_id, message)
+    return IndexRequest(doc_type.name, doc_id, updated_at, encoded)
+
+
+def _newest(doc_id: str, document: Document, joined: Joined) -> datetime:
+    """
+    The newest ``updatedAt`` of all documents that the payload is built from.
+
+    Without that of the user, a renamed user whose profile did not change would be ignored as
+    stale. The ObjectId's own time stands in where the document has none: it never changes.
+    """
+    own = _updated_at(document, "updatedAt")
+    if own is None:
+        own = datetime.fromtimestamp(int(doc_id[:_EPOCH_DIGITS], 16), timezone.utc)
+    others = (_updated_at(other, f"{name}.updatedAt") for name, other in joined.items())
+    return max([own, *(time for time in others if time is not None)])
+
+
+def _updated_at(document: Document, field: str) -> datetime | None:
+    value = document.get("updatedAt")
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise UnreadableField(field, value, "a date")
+    return _utc(value)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:  # as pymongo reads them
+        return value.replace(tzinfo=timezone.utc)
+    return value if value.tzinfo is timezone.utc else value.astimezone(timezone.utc)
+
+
+def _iso(value: datetime, field: str) -> str:
+    """As JavaScript's ``toISOString`` writes it, which is what the platform compares."""
+    try:
+        value = _utc(value)
+    except OverflowError:
+        raise UnreadableField(field, value, "a date within the years 1 to 9999 in UTC") from None
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _jsonable(value: object, field: str) -> object:
+    kind = type(value)
+    if kind is str or value is None or kind is bool or kind is int:
+        return value
+    if isinstance(value, float):
+        return _finite(value, field)
+    if isinstance(value, Mapping):
+        return {_key(k, field): _jsonable(v, f"{field}.{k}") for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item, f"{field}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, datetime):
+        return _iso(value, field)
+    return _bson_scalar(value, field)
+
+
+def _key(key: object, field: str) -> str:
+    if not isinstance(key, str):
+        raise UnreadableField(field, key, "an object with text keys")
+    return key
+
+
+def _bson_scalar(value: object, field: str) -> object:
+    # By name, so that the pure core imports no bson: an ObjectId, Int64 or Decimal128.
+    name = type(value).__name__
+    if name == "ObjectId":
+        return str(value)
+    if isinstance(value, (str, int)):
+        if name == "Code":  # a subclass of str that is JavaScript, not text
+            raise UnreadableField(field, value, "text")
+        return str(value) if isinstance(value, str) else int(value)
+    if name == "Decimal128":
+        number = Decimal(str(value))
+        return _finite(float(number), field)
+    raise UnreadableField(field, value, "something that JSON can say")
+
+
+def _finite(value: float, field: str) -> float:
+    if not math.isfinite(value):
+        raise UnreadableField(field, value, "a finite number")
+    return value

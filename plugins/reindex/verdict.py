@@ -1,0 +1,192 @@
+"""
+Pure: the ledger of a run → its verdict, and the result that XCom and the Jobs service hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from reindex.conf import RunConf
+from reindex.doc_types import ALL
+from reindex.ledger import Counts, Failure, RunLedger
+
+# A result that is reported must stay well below the platform's 100 kB; 90 kB is our line.
+MOST_REPORTED_BYTES = 90_000
+MOST_SAMPLED = 100
+MOST_PASTED_IDS = 3_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``ok``, or the problems, the gravest first, each a sentence for the person on call."""
+
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def tolerated_failures(documents: int, tolerance: float) -> int:
+    """
+    How many of so many documents may fail.
+
+    Rounded up: with the default of 1 %, one bad document does not fail a batch of ten (T56.2).
+    A tolerance of 0 tolerates none.
+    """
+    return math.ceil(documents * tolerance)
+
+
+def verdict_of(run: RunLedger, conf: RunConf) -> Verdict:
+    """Whether the run may call itself a success, and if not, why."""
+    problems = []
+    if run.incomplete:
+        first = "; ".join(
+            f"{each.label}: {each.notReached}{f', {each.error}' if each.error else ''}"
+            for each in run.incomplete[:3]
+        )
+        more = f" and {len(run.incomplete) - 3} more" if len(run.incomplete) > 3 else ""
+        problems.append(
+            f"{run.total_not_reached} documents not reached, in {len(run.incomplete)} of "
+            f"{run.chunks} chunks ({first}{more})"
+        )
+    problems += [f"the ledger does not balance: {place}" for place in run.unbalanced]
+    problems += _too_many_failed(run, conf.failure_tolerance)
+    problems += _matched_nothing(run, conf)
+    return Verdict(tuple(problems))
+
+
+def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
+    total = run.total
+    tolerated = tolerated_failures(total.fetched, tolerance)
+    nothing_taken = total.indexed + total.ignored == 0
+    if not total.failed or (total.failed <= tolerated and not nothing_taken):
+        return []
+    reasons = ", ".join(f"{name} {number}" for name, number in sorted(run.failed_by_reason.items()))
+    return [
+        f"{total.failed} of {total.fetched} documents failed ({reasons}); "
+        f"failureTolerance {tolerance:g} allows {0 if nothing_taken else tolerated}"
+    ]
+
+
+def _matched_nothing(run: RunLedger, conf: RunConf) -> list[str]:
+    """A run that matched nothing is a mistake until somebody says otherwise."""
+    if conf.redrive:
+        return []
+    if conf.doc_ids is not None:
+        if run.total.fetched or run.incomplete:
+            return []
+        return [
+            f"none of the {len(conf.doc_ids)} docIds exists as docType {conf.doc_type}: "
+            "wrong docType, wrong database, or all deleted since"
+        ]
+    if conf.allow_empty:
+        return []
+    return [
+        f"the collection of docType {name} holds no documents: wrong database? "
+        "(allowEmpty: true accepts it)"
+        for name in conf.doc_types
+        if run.counts.get(name, Counts()) == Counts() and not run.not_reached.get(name)
+    ]
+
+
+def run_result(run_id: str, run: RunLedger, conf: RunConf, verdict: Verdict) -> dict[str, object]:
+    """
+    The run's result: the return value of the report task.
+
+    Every figure, all failure reasons, a bounded sample of ids, and the conf that retries what
+    failed (``redrive``). Its size is bounded, whatever failed: :func:`reported_result`.
+    """
+    total = run.total
+    return {
+        "runId": run_id,
+        "state": "success" if verdict.ok else "failed",
+        "problems": list(verdict.problems),
+        "totalIndexed": total.indexed,
+        "docType": conf.doc_type,
+        **_columns(total, run.total_not_reached),
+        "duplicates": conf.duplicates,
+        "docTypes": _by_doc_type(run),
+        "drift": None if run.drift is None else round(run.drift, 6),
+        "failedByReason": run.failed_by_reason,
+        "failedSample": [asdict(failure) for failure in run.failures[:MOST_SAMPLED]],
+        "missingSample": [
+            {"docType": doc_type, "docId": doc_id}
+            for doc_type, doc_id in run.missing[:MOST_SAMPLED]
+        ],
+        "chunks": run.chunks,
+        "incompleteChunks": [asdict(each) for each in run.incomplete[:MOST_SAMPLED]],
+        "requests": run.requests,
+        "redrive": redrive_conf(run_id, run),
+        "retry": failed_ids_conf(run.failures),
+    }
+
+
+def redrive_conf(run_id: str, run: RunLedger) -> dict[str, object] | None:
+    """The conf, ready to paste, that retries only what failed or was not reached."""
+    return {"redrive": run_id} if run.failures or run.incomplete else None
+
+
+def failed_ids_conf(failures: tuple[Failure, ...]) -> dict[str, object] | None:
+    """The same spelled out as ids, where these fit into a conf; ``None`` where they do not."""
+    if not failures or len(failures) > MOST_PASTED_IDS:
+        return None
+    names = {failure.docType for failure in failures}
+    ids = [failure.docId for failure in failures]
+    return {"docType": names.pop() if len(names) == 1 else ALL, "docIds": ids}
+
+
+def reported_result(result: Mapping[str, object]) -> dict[str, object]:
+    """The result with its samples cut until its JSON fits what the Jobs service takes."""
+    reported = {**result, "retry": None}  # redrive says the same in a line
+    keep = MOST_SAMPLED
+    while len(json.dumps(reported).encode()) > MOST_REPORTED_BYTES and keep:
+        keep //= 2
+        for key in ("failedSample", "missingSample", "incompleteChunks", "problems"):
+            value = result[key]
+            assert isinstance(value, list)
+            reported[key] = value[:keep]
+    return reported
+
+
+def summary(result: Mapping[str, object]) -> str:
+    """The run in one line, for a log's end and a job's error message."""
+    names = ("planned", "indexed", "ignored", "unchanged", "missing", "failed", "notReached")
+    figures = ", ".join(
+        f"{name} {result[name]}" for name in names if result[name] or name != "unchanged"
+    )
+    problems = result["problems"]
+    assert isinstance(problems, list)
+    why = f": {'; '.join(problems)}" if problems else ""
+    return f"reindex {result['docType']} {result['state']}{why} [{figures}]"
+
+
+def _columns(counts: Counts, not_reached: int) -> dict[str, object]:
+    return {
+        "planned": counts.expected + counts.appeared - counts.vanished,
+        "fetched": counts.fetched,
+        "indexed": counts.indexed,
+        "ignored": counts.ignored,
+        "missing": counts.missing,
+        "failed": counts.failed,
+        "unchanged": counts.unchanged,
+        "appeared": counts.appeared,
+        "vanished": counts.vanished,
+        "notReached": not_reached,
+    }
+
+
+def _by_doc_type(run: RunLedger) -> dict[str, object]:
+    rows: dict[str, object] = {}
+    for name, counts in run.counts.items():
+        started, ended = run.spans.get(name, (0.0, 0.0))
+        seconds = ended - started
+        rows[name] = {
+            **_columns(counts, run.not_reached.get(name, 0)),
+            "seconds": round(seconds, 3),
+            "docsPerSecond": round(counts.fetched / seconds, 1) if seconds > 0 else None,
+        }
+    return rows

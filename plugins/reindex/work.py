@@ -1,0 +1,67 @@
+"""
+Pure: what a chunk has to do, whatever kind of chunk it is, and what is left of it later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reindex.answers import Reason
+from reindex.chunks import RangeChunk
+from reindex.ledger import ChunkLedger
+
+
+@dataclass(frozen=True)
+class IdRange:
+    """``first <= _id < until``, or, once part of it is done, what lies behind ``after``."""
+
+    doc_type: str
+    first: str
+    until: str | None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    The ids of a list, then the documents of a range; either may be missing.
+
+    ``doc_type`` is what the ids are looked up as, possibly ``all``. A ledger's position in this
+    work is a number while in the list, and an id while in the range.
+    """
+
+    doc_type: str
+    ids: tuple[str, ...] = ()
+    id_range: IdRange | None = None
+
+    @classmethod
+    def of_range(cls, chunk: RangeChunk) -> Work:
+        return cls(chunk.docType, (), IdRange(chunk.docType, chunk.first, chunk.until))
+
+
+def remaining(work: Work, ledger: ChunkLedger | None) -> Work:
+    """The part of the work that lies behind the ledger's position."""
+    if ledger is None or ledger.position is None:
+        return work
+    if isinstance(ledger.position, int):
+        return replace(work, ids=work.ids[ledger.position :])
+    assert work.id_range is not None
+    return replace(work, ids=(), id_range=replace(work.id_range, after=ledger.position))
+
+
+def to_drive_again(work: Work, ledger: ChunkLedger | None) -> Work:
+    """What a later run has to do so that nothing of this work is left undone: failed, then rest."""
+    if ledger is None:
+        return work
+    failed = tuple(dict.fromkeys(failure.docId for failure in ledger.failures))
+    rest = Work(work.doc_type) if ledger.complete else remaining(work, ledger)
+    return replace(rest, ids=failed + rest.ids)
+
+
+def worth_another_try(ledger: ChunkLedger) -> tuple[str, ...]:
+    """The failed ids that the next attempt of the same chunk begins with."""
+    return tuple(
+        failure.docId
+        for failure in ledger.failures
+        if (reason := Reason(failure.reason)).transient or reason is Reason.AUTH
+    )
