@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from reindex import connection_ids
 from reindex.conf import DEFAULT_CHUNK_SIZE
 
 NO_SCHEDULE = "none"
@@ -27,9 +28,9 @@ class Deployment:
     retry_delay: timedelta = timedelta(seconds=30)
     run_timeout: timedelta = timedelta(hours=12)
     pool: str = "default_pool"
-    mongo_conn_id: str = "marketplace_mongo"
-    discovery_conn_id: str = "discovery_api"
-    jobs_conn_id: str = "jobs_api"
+    mongo_conn_id: str = connection_ids.MONGO
+    discovery_conn_id: str = connection_ids.DISCOVERY
+    jobs_conn_id: str = connection_ids.JOBS
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Deployment:

@@ -149,14 +149,15 @@ class Indexer:
                 self._employ()
 
     async def _next(self) -> tuple[int, _OpenPage] | None:
-        while not self._ready:
+        while not self._stopping.is_set():
+            if self._ready:
+                return self._ready.popleft()
             async with self._loading:
-                if self._ready:
-                    continue
-                if self._exhausted or self._stopping.is_set():
+                if self._exhausted:
                     return None
-                await self._load()
-        return self._ready.popleft()
+                if not self._ready:
+                    await self._load()
+        return None
 
     async def _load(self) -> None:
         page = await anext(self._pages, None)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from jsonschema import Draft202012Validator
-
 from reindex.errors import InvalidConf, UnknownJobType
 
 REINDEX_BATCH = "reindex.batch"
@@ -71,6 +69,8 @@ def check_payload(name: str, payload: object) -> None:
     :raises UnknownJobType: for a type that is not registered
     :raises InvalidConf: names the first field that breaks the schema
     """
+    from jsonschema import Draft202012Validator  # at run time: the DAG file imports this module
+
     schema = job_type(name).schema
     for error in sorted(
         Draft202012Validator(schema).iter_errors(payload), key=lambda e: e.json_path

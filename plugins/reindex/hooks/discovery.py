@@ -10,10 +10,10 @@ import aiohttp
 from airflow.sdk import BaseHook
 from yarl import URL
 
+from reindex import connection_ids
 from reindex.answers import Answer, Reason, Refused, answer_of
 from reindex.hooks.endpoint import Endpoint, endpoint_of
 
-DEFAULT_CONN_ID = "discovery_api"
 INDEX_UPDATE = "/search/index-update"
 # The platform closes an idle connection after 5 s; one second of grace keeps us from posting
 # into a connection that is being closed.
@@ -48,9 +48,9 @@ class DiscoveryHook(BaseHook):
     """
 
     conn_name_attr = "discovery_conn_id"
-    default_conn_name = DEFAULT_CONN_ID
+    default_conn_name = connection_ids.DISCOVERY
 
-    def __init__(self, discovery_conn_id: str = DEFAULT_CONN_ID) -> None:
+    def __init__(self, discovery_conn_id: str = connection_ids.DISCOVERY) -> None:
         super().__init__()
         self.discovery_conn_id = discovery_conn_id
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import requests
 from airflow.sdk import BaseHook
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from reindex import connection_ids
 from reindex.conf import JobReference
 from reindex.errors import AuthRefused, ServiceUnavailable
 from reindex.hooks.endpoint import Endpoint, endpoint_of
 
 log = logging.getLogger(__name__)
 
-DEFAULT_CONN_ID = "jobs_api"
 # Stable for the deployment: a lease must be reported under the id that took it.
 DEFAULT_WORKER_ID = "airflow-reindex-batch"
 QUICK_ATTEMPTS = 4
@@ -40,9 +40,9 @@ class JobsHook(BaseHook):
     """
 
     conn_name_attr = "jobs_conn_id"
-    default_conn_name = DEFAULT_CONN_ID
+    default_conn_name = connection_ids.JOBS
 
-    def __init__(self, jobs_conn_id: str = DEFAULT_CONN_ID) -> None:
+    def __init__(self, jobs_conn_id: str = connection_ids.JOBS) -> None:
         super().__init__()
         self.jobs_conn_id = jobs_conn_id
 
@@ -86,7 +86,7 @@ class JobsHook(BaseHook):
         retrying = Retrying(
             retry=retry_if_exception_type(ServiceUnavailable),
             stop=stop_after_attempt(QUICK_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.3, max=5),
+            wait=wait_random_exponential(multiplier=0.3, max=5),
             reraise=True,
         )
         return retrying(self._call_once, endpoint, method, path, body, headers)

@@ -24,13 +24,15 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from reindex import connection_ids
 from reindex.doc_types import DocType, Join
 from reindex.errors import InvalidConnection, SourceUnavailable
 from reindex.pages import Found, Lookup, Unreadable
 
 log = logging.getLogger(__name__)
+# At DEBUG, pymongo writes the documents of every answer into its log of commands.
+logging.getLogger("pymongo.command").setLevel(logging.INFO)
 
-DEFAULT_CONN_ID = "marketplace_mongo"
 PAGE_SIZE = 500
 # How often a lost cursor is opened again without having brought a single document.
 MOST_REOPENS = 5
@@ -54,7 +56,7 @@ class SourceHook(MongoHook):
     :param mongo_conn_id: a connection of type ``mongo`` whose schema is the database
     """
 
-    def __init__(self, mongo_conn_id: str = DEFAULT_CONN_ID) -> None:
+    def __init__(self, mongo_conn_id: str = connection_ids.MONGO) -> None:
         try:
             super().__init__(mongo_conn_id=mongo_conn_id)
         except AirflowNotFoundException:

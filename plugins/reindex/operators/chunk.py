@@ -8,20 +8,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from reindex import connection_ids
 from reindex.answers import Accepted
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import LedgerImbalance
 from reindex.folding import Result
-from reindex.hooks import discovery, source
-from reindex.hooks.discovery import DiscoveryHook
-from reindex.hooks.endpoint import Endpoint
-from reindex.hooks.source import SourceHook
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
 from reindex.operators.run_context import errors_logged, run_conf, work_of
@@ -29,6 +26,11 @@ from reindex.pages import Item, Page
 from reindex.reading import pages_of
 from reindex.verdict import tolerated_failures
 from reindex.work import IdRange, Work
+
+if TYPE_CHECKING:
+    from reindex.hooks.discovery import DiscoveryHook
+    from reindex.hooks.endpoint import Endpoint
+    from reindex.hooks.source import SourceHook
 
 # A handful of failures never ends a chunk early, however small the chunk is.
 FEWEST_FAILURES = 20
@@ -54,8 +56,8 @@ class ReindexChunkOperator(BaseOperator):
         self,
         *,
         chunk: Mapping[str, object],
-        mongo_conn_id: str = source.DEFAULT_CONN_ID,
-        discovery_conn_id: str = discovery.DEFAULT_CONN_ID,
+        mongo_conn_id: str = connection_ids.MONGO,
+        discovery_conn_id: str = connection_ids.DISCOVERY,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,9 +78,14 @@ class ReindexChunkOperator(BaseOperator):
             return self._indexed(context, conf, chunk, work)
 
     def _indexed(self, context: Any, conf: RunConf, chunk: Chunk, work: Work) -> dict[str, object]:
+        # Not at the top: whoever parses the DAG file imports this module.
+        from reindex.hooks.discovery import DiscoveryHook
+        from reindex.hooks.source import SourceHook
+
         store = context["task_state_store"]
         begun = _begun(store.get(STATE_KEY), chunk)
-        endpoint = DiscoveryHook(self.discovery_conn_id).endpoint()
+        discovery = DiscoveryHook(self.discovery_conn_id)
+        endpoint = discovery.endpoint()
         indexer: Indexer | None = None
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
@@ -90,7 +97,7 @@ class ReindexChunkOperator(BaseOperator):
                     checkpoint=partial(_save, store, chunk),
                     on_result=self._on_result(conf),
                 )
-                asyncio.run(self._post_all(endpoint, indexer, pages))
+                asyncio.run(_post_all(discovery, endpoint, indexer, pages))
                 ledger = _proven(mongo, work, indexer.ledger)
         except BaseException as error:
             self._keep(context, chunk, indexer.ledger if indexer else begun, error)
@@ -99,11 +106,6 @@ class ReindexChunkOperator(BaseOperator):
         ledger = replace(ledger, complete=True, ended=time.time())
         self._log_summary(chunk, ledger)
         return ledger.to_json()
-
-    async def _post_all(self, endpoint: Endpoint, indexer: Indexer, pages: Iterator[Page]) -> None:
-        hook = DiscoveryHook(self.discovery_conn_id)
-        async with hook.session(endpoint) as session:
-            await indexer.run(_read_ahead(pages), session.post)
 
     def _policy(self, context: Any, conf: RunConf, chunk: Chunk, endpoint: Endpoint) -> PostPolicy:
         rate = conf.requests_per_second
@@ -183,6 +185,13 @@ def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
 
 async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
     await asyncio.to_thread(_store, store, chunk, ledger)
+
+
+async def _post_all(
+    discovery: DiscoveryHook, endpoint: Endpoint, indexer: Indexer, pages: Iterator[Page]
+) -> None:
+    async with discovery.session(endpoint) as session:
+        await indexer.run(_read_ahead(pages), session.post)
 
 
 async def _read_ahead(pages: Iterator[Page]) -> AsyncIterator[Page]:

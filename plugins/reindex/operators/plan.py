@@ -7,14 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from bson import ObjectId
 
+from reindex import connection_ids
 from reindex.answers import Reason
 from reindex.chunks import RedriveChunk, chunk_from, descriptor_of, plan_ranges, plan_slices
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
-from reindex.hooks.source import DEFAULT_CONN_ID, SourceHook
 from reindex.ledger import Failure, left_undone
 from reindex.operators.run_context import (
     PLAN_DOC_IDS,
@@ -44,7 +43,7 @@ class PlanReindexOperator(BaseOperator):
     def __init__(
         self,
         *,
-        mongo_conn_id: str = DEFAULT_CONN_ID,
+        mongo_conn_id: str = connection_ids.MONGO,
         most_chunks: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -76,6 +75,8 @@ class PlanReindexOperator(BaseOperator):
             ids, size = len(conf.doc_ids), conf.chunk_size
             slices = plan_slices(conf.doc_type, ids, size, self._most_chunks())
             return [descriptor_of(chunk) for chunk in slices], facts
+        from reindex.hooks.source import SourceHook
+
         rejected: list[Failure] = []
         with SourceHook(self.mongo_conn_id) as source:
             ids_by_type = [
@@ -108,6 +109,8 @@ class PlanReindexOperator(BaseOperator):
 
 def _hexadecimal(doc_type: str, ids: Iterator[object], rejected: list[Failure]) -> Iterator[str]:
     """The ObjectIds among the ids, as text. The others can be in no index: they are booked."""
+    from bson import ObjectId
+
     for doc_id in ids:
         if isinstance(doc_id, ObjectId):
             yield str(doc_id)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from reindex import connection_ids
 from reindex.conf import JobReference, RunConf, job_reference
 from reindex.errors import InvalidConf, ReindexError, RunFailed
-from reindex.hooks.jobs import DEFAULT_CONN_ID, JobReport, JobsHook
 from reindex.ledger import Failure, run_ledger
 from reindex.operators.run_context import (
     PLAN_ERROR,
@@ -22,6 +22,9 @@ from reindex.operators.run_context import (
     run_conf,
 )
 from reindex.verdict import Verdict, reported_result, run_result, summary, verdict_of
+
+if TYPE_CHECKING:
+    from reindex.hooks.jobs import JobReport
 
 TOTAL_INDEXED = "totalIndexed"
 REPORTED_KEY = "reported"
@@ -36,7 +39,7 @@ class ReportReindexOperator(BaseOperator):
     :param jobs_conn_id: the Jobs service, a connection of type ``http``
     """
 
-    def __init__(self, *, jobs_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+    def __init__(self, *, jobs_conn_id: str = connection_ids.JOBS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.jobs_conn_id = jobs_conn_id
 
@@ -72,6 +75,8 @@ class ReportReindexOperator(BaseOperator):
         return said
 
     def _tell(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
+        from reindex.hooks.jobs import JobsHook
+
         hook = JobsHook(self.jobs_conn_id)
         if result["state"] == "success":
             report = hook.succeed(job, reported_result(result))

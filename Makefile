@@ -1,0 +1,43 @@
+# The two commands of a newcomer: `make demo` and `make test`. Both need a python3 (3.10-3.13) on
+# the PATH and nothing else; what they install goes into .venv, what they write into .run.
+
+PYTHON ?= python3
+CREATORS ?= 2000
+PROJECTS ?= 3000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS)
+
+.PHONY: demo up test unit lint bench lock clean
+
+demo: $(READY)  ## a real run on generated data, shown as it goes; stops everything
+	@$(DEMO)
+
+up: $(READY)  ## the same, and leaves the Airflow UI running until Ctrl-C
+	@$(DEMO) --stay
+
+test: $(READY)  ## all tests; no service has to be started by hand
+	@$(BIN)/python -m pytest
+
+unit: $(READY)  ## the tests that need no Airflow and no server: seconds
+	@$(BIN)/python -m pytest tests/unit
+
+lint: $(READY)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy plugins sandbox bench
+
+bench: $(READY)  ## the figures of docs/performance.md
+	@$(BIN)/python -m bench
+
+lock: $(READY)  ## renew constraints.txt from requirements-dev.txt
+	@PATH="$(BIN):$$PATH" sh sandbox/lock.sh
+
+clean:  ## remove the environment and everything that ran
+	rm -rf $(VENV) .run
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt sandbox/environment.sh
+	@PYTHON="$(PYTHON)" sh sandbox/environment.sh $(VENV)
+	@touch $@

@@ -1,0 +1,195 @@
+"""
+`make demo`: a real scheduler reindexes a real collection into a real service, before your eyes.
+
+`python -m sandbox.demo` starts everything, triggers the run that the night would, shows it, and
+stops everything. With `--stay` the Airflow UI is left running until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from sandbox.local_airflow import USER
+from sandbox.processes import REPOSITORY, NotReadyError
+from sandbox.run_progress import DAG_ID, RunProgress
+from sandbox.seed import CREATORS, PROJECTS
+from sandbox.stack import AlreadyRunningError, Stack, running_stack
+
+WORKER_ID = "demo-worker"
+RUN_SECONDS = 3600.0
+# So many chunks that the grid in the UI has something to show, and no more.
+CHUNKS = 20
+SMALLEST_CHUNK = 250
+COLUMNS = ("planned", "indexed", "ignored", "missing", "failed", "docsPerSecond")
+
+console = Console(highlight=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 when the run ended well."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    chunk_size = max(SMALLEST_CHUNK, (options.creators + options.projects) // CHUNKS)
+    settings = {"REINDEX_CHUNK_SIZE": str(chunk_size), "REINDEX_RETRY_DELAY_SECONDS": "5"}
+    settings |= {} if options.stay else {"REINDEX_SCHEDULE": "none"}
+    try:
+        with running_stack(
+            options.run_dir,
+            creators=options.creators,
+            projects=options.projects,
+            settings=settings,
+            say=console.print,
+        ) as stack:
+            ok = _demonstrate(stack)
+            if options.stay:
+                _stay(stack)
+        console.print("everything that was started is stopped")
+    except (NotReadyError, AlreadyRunningError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started is stopped")
+        return 130
+    return 0 if ok else 1
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
+    parser.add_argument("--creators", type=int, default=CREATORS)
+    parser.add_argument("--projects", type=int, default=PROJECTS)
+    parser.add_argument("--run-dir", type=Path, default=REPOSITORY / ".run" / "demo")
+    parser.add_argument("--stay", action="store_true", help="leave the Airflow UI running")
+    return parser.parse_args(arguments)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _demonstrate(stack: Stack) -> bool:
+    job_id = _leased_job(stack)
+    conf = {"docType": "all", "mode": "full", "jobId": job_id, "workerId": WORKER_ID}
+    run_id = stack.airflow.trigger(DAG_ID, conf)
+    console.print(f"run {run_id} of {DAG_ID}, for job {job_id}")
+    state = _watch(stack, run_id)
+    result = stack.airflow.xcom(DAG_ID, run_id, "report")
+    if result is None:
+        log = stack.airflow.processes["scheduler"].log_file
+        console.print(f"the run ended {state} without a report; the scheduler's log: {log}")
+        return False
+    console.print(_table(result))
+    _print_problems(result)
+    job = stack.platform.call("GET", f"/jobs/{job_id}")
+    console.print(f"the run: {state}; the job, as the Jobs service holds it: {job['status']}")
+    return state == "success" and job["status"] == "succeeded"
+
+
+def _leased_job(stack: Stack) -> str:
+    """Queue the job that an admin's "reindex everything" button queues, and lease it."""
+    job_id = stack.platform.enqueue({"docType": "all", "docIds": [], "mode": "full"})
+    while True:
+        jobs = _lease(stack)
+        if any(job["jobId"] == job_id for job in jobs):
+            return job_id
+        if not jobs:
+            raise RuntimeError(f"the Jobs service did not lease {job_id} to {WORKER_ID}")
+
+
+def _lease(stack: Stack) -> list[dict[str, Any]]:
+    answer = requests.get(
+        f"{stack.platform.base_url}/jobs/lease?type=reindex.batch&limit=10",
+        headers={"Authorization": f"Bearer {stack.platform.token}", "X-Worker-Id": WORKER_ID},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    jobs = answer.json()["jobs"]
+    assert isinstance(jobs, list)
+    return jobs
+
+
+def _watch(stack: Stack, run_id: str) -> str:
+    seen = RunProgress(stack.airflow, run_id)
+    if console.is_terminal:
+        return _watch_bars(stack, seen)
+    told: list[str] = [""]
+
+    def tell() -> None:
+        seen.update()
+        done = ", ".join(f"{n} {seen.done[n]} of {seen.planned[n]}" for n in seen.done)
+        if done != told[-1]:
+            told.append(done)
+            console.print(f"documents done: {done}")
+
+    state = stack.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS, tell)
+    tell()
+    return state
+
+
+def _watch_bars(stack: Stack, seen: RunProgress) -> str:
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("documents"), TimeElapsedColumn(), console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def draw() -> None:
+            seen.update()
+            for name, planned in seen.planned.items():
+                if name not in tasks:
+                    tasks[name] = bars.add_task(name, total=planned)
+                bars.update(tasks[name], completed=seen.done.get(name, 0))
+
+        state = stack.airflow.wait_for_run(DAG_ID, seen.run_id, RUN_SECONDS, draw)
+        draw()
+    return state
+
+
+def _table(result: Mapping[str, Any]) -> Table:
+    table = Table(title="What happened to every document")
+    table.add_column("docType")
+    for column in COLUMNS:
+        table.add_column("docs/s" if column == "docsPerSecond" else column, justify="right")
+    for name, row in result["docTypes"].items():
+        table.add_row(name, *(str(row[column]) for column in COLUMNS))
+    table.add_row("all", *(str(result.get(column, "")) for column in COLUMNS), style="bold")
+    return table
+
+
+def _print_problems(result: Mapping[str, Any]) -> None:
+    for problem in result["problems"]:
+        console.print(f"problem: {problem}", style="red", markup=False)
+    for failure in result["failedSample"][:10]:
+        console.print(
+            f"failed: {failure['docType']} {failure['docId']}: {failure['reason']}, "
+            f"{failure['message']}",
+            markup=False,
+        )
+
+
+def _stay(stack: Stack) -> None:
+    airflow = stack.airflow
+    console.print(
+        f"\nAirflow: {airflow.url}/dags/{DAG_ID}\nlogin: {USER}, password: {airflow.password}\n"
+        f"search what was indexed: {stack.platform.base_url}/market/creators?q=python\n"
+        "Ctrl-C stops everything"
+    )
+    signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

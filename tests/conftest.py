@@ -1,0 +1,29 @@
+"""
+Airflow's environment for every test, set before the first import of Airflow: a home of its own,
+this repository's DAGs and plugins, and no connection that the machine happens to define.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+for name in [name for name in os.environ if name.startswith(("AIRFLOW", "REINDEX_"))]:
+    if name != "REINDEX_MONGO_URI":
+        del os.environ[name]
+
+_HOME = tempfile.mkdtemp(prefix="reindex-tests-airflow-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ |= {
+    "AIRFLOW_HOME": _HOME,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}

@@ -1,0 +1,120 @@
+"""The DAG file: it imports quickly and quietly, and says what the job registry says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reindex.conf import KNOWN_KEYS
+from reindex.job_types import JOB_TYPES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def dag() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(REPOSITORY / "dags"))
+    assert bag.import_errors == {}
+    return bag.dags["reindex_batch"]
+
+
+def test_schedule_and_runs(dag: Any) -> None:
+    assert dag.schedule == "0 2 * * *"
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert dag.dagrun_timeout == timedelta(hours=12)
+    assert dag.on_failure_callback is not None
+
+
+def test_registered_job_type_is_reindex_batch() -> None:
+    """Acceptance criterion of Task 56: the type is correctly registered."""
+    registered = JOB_TYPES["reindex.batch"]
+    assert registered.schema["required"] == ["docType", "docIds"]
+    assert registered.policy.max_attempts == 3
+    assert registered.policy.timeout == timedelta(seconds=3600)
+
+
+@pytest.mark.parametrize("task_id", ["plan", "reindex_chunk"])
+def test_tasks_have_the_policy_of_the_job_type(dag: Any, task_id: str) -> None:
+    task = dag.get_task(task_id)
+    assert task.retries == 2
+    assert task.execution_timeout == timedelta(seconds=3600)
+    assert task.retry_policy is not None
+
+
+def test_wiring(dag: Any) -> None:
+    assert dag.get_task("plan").downstream_task_ids == {"reindex_chunk"}
+    assert dag.get_task("reindex_chunk").downstream_task_ids == {"report"}
+    assert dag.get_task("reindex_chunk").is_mapped
+    report = dag.get_task("report")
+    assert report.downstream_task_ids == set()
+    assert report.is_teardown
+    assert report.on_failure_fail_dagrun
+
+
+def test_every_param_is_a_conf_key_with_title_and_description(dag: Any) -> None:
+    for name in dag.params:
+        assert name in KNOWN_KEYS
+        param = dag.params.get_param(name)
+        assert param.schema["title"]
+        assert param.description
+
+
+def test_params_of_the_issue_are_there(dag: Any) -> None:
+    wanted = {"docType", "docIds", "updatedSince", "chunkSize", "jobId", "workerId"}
+    assert wanted <= set(dag.params)
+
+
+def test_chunks_that_run_at_once_are_bounded(dag: Any) -> None:
+    assert dag.get_task("reindex_chunk").partial_kwargs["max_active_tis_per_dagrun"] == 4
+
+
+SCRIPT = """
+import json, socket, sys
+sys.path[:0] = [{plugins!r}, {dags!r}]
+from airflow.sdk import DAG, BaseOperator, ExceptionRetryPolicy, Param
+before = set(sys.modules)
+def refuse(*args, **kwargs):
+    raise AssertionError("the DAG file opened a connection")
+socket.socket.connect = refuse
+from airflow.sdk import BaseHook, Variable
+BaseHook.get_connection = refuse
+Variable.get = refuse
+import reindex_batch
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_parsing_looks_nothing_up_and_imports_nothing_heavy() -> None:
+    script = SCRIPT.format(plugins=str(REPOSITORY / "plugins"), dags=str(REPOSITORY / "dags"))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    imported = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    assert "reindex" in imported
+    assert imported.isdisjoint({"pymongo", "bson", "aiohttp", "requests", "jsonschema", "fastapi"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "attribute", "expected"),
+    [
+        ("REINDEX_SCHEDULE", "15 3 * * *", "schedule", "15 3 * * *"),
+        ("REINDEX_SCHEDULE", "none", "schedule", None),
+        ("REINDEX_CHUNK_SIZE", "250", "chunk_size", 250),
+    ],
+)
+def test_deployment_settings_reach_the_dag(
+    variable: str, value: str, attribute: str, expected: object
+) -> None:
+    from reindex.deployment import Deployment
+
+    assert getattr(Deployment.from_environment({variable: value}), attribute) == expected
