@@ -80,19 +80,22 @@ class Figure:
 
 
 def interleaved(
-    sides: Mapping[str, Callable[[], _T]], repetitions: int = REPETITIONS
+    sides: Mapping[str, Callable[[], _T]],
+    repetitions: int = REPETITIONS,
+    *,
+    warm_up: bool = True,
 ) -> dict[str, list[_T]]:
     """
     Measure every side in turn, A B A B …, so that what else the machine does meets all of them.
 
-    What is measured before the first repetition, cold, is thrown away.
+    With ``warm_up`` every side is measured once more at the beginning, which does not count.
     """
     measured: dict[str, list[_T]] = {name: [] for name in sides}
-    for repetition in range(repetitions + 1):
+    for repetition in range(-int(warm_up), repetitions):
         for name, measure in sides.items():
             gc.collect()
             value = measure()
-            if repetition:
+            if repetition >= 0:
                 measured[name].append(value)
     return measured
 

@@ -11,7 +11,7 @@ from functools import partial
 from bench.bare_loops import post_concurrently
 from bench.figures import REPETITIONS, Figure, Goal, Spread, interleaved, ratios
 from bench.operator_run import connections, quiet, reindex_all
-from bench.recorded_source import Tape, source_on_tape
+from bench.recorded_source import Tape, recorded, source_on_tape
 from bench.source_data import DOC_TYPE, encoded_bodies, seeded_mongo
 from bench.target import running_target
 
@@ -72,11 +72,10 @@ class Comparison:
 def measure(documents: int = DOCUMENTS, repetitions: int = REPETITIONS) -> list[Figure]:
     """At each concurrency, first with the Mongo running, then with its recorded answers."""
     quiet()
-    tape = Tape()
     compared: list[Comparison] = []
     with seeded_mongo(documents) as mongo:
         bodies = encoded_bodies(mongo.uri)
-        _record(tape, mongo.uri, documents)
+        tape = recorded(mongo.uri, documents)
         for concurrency in CONCURRENCY:
             with running_target() as target, connections(mongo.uri, target):
                 compared.append(_compared(target, bodies, concurrency, None, repetitions))
@@ -85,12 +84,6 @@ def measure(documents: int = DOCUMENTS, repetitions: int = REPETITIONS) -> list[
         with running_target() as target, connections(mongo.uri, target):
             compared.append(_compared(target, bodies, concurrency, tape, repetitions))
     return [figure for each in compared for figure in each.figures()]
-
-
-def _record(tape: Tape, mongo_uri: str, documents: int) -> None:
-    with running_target() as target, connections(mongo_uri, target), source_on_tape(tape):
-        reindex_all(DOC_TYPE, documents, {})
-    tape.recorded = True
 
 
 def _compared(

@@ -13,6 +13,8 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import structlog
+
 from bench.bare_loops import HEADERS
 from reindex.chunks import LOWEST_ID, RangeChunk, descriptor_of
 from reindex.operators.chunk import ReindexChunkOperator
@@ -43,12 +45,16 @@ class TaskInstance:
 
 @contextmanager
 def connections(mongo_uri: str, base_url: str) -> Iterator[None]:
-    """The two connections of the operator, by environment, as a deployment has them."""
+    """
+    The two connections of the operator, by environment, as a deployment has them.
+
+    :param mongo_uri: empty when the source is a tape
+    """
     mongo, target = urlsplit(mongo_uri), urlsplit(base_url)
     by_environment = {
         "AIRFLOW_CONN_MARKETPLACE_MONGO": {
             "conn_type": "mongo",
-            "host": mongo.hostname,
+            "host": mongo.hostname or "127.0.0.1",
             "port": mongo.port,
             "schema": DATABASE,
         },
@@ -87,8 +93,7 @@ def reindex_all(doc_type: str, expected: int, conf: Mapping[str, object]) -> Non
 
 def quiet() -> None:
     """A line a chunk is no news here."""
-    logging.getLogger().setLevel(logging.WARNING)
-    logging.getLogger("airflow").setLevel(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 def _all_indexed(count: int) -> dict[str, int]:

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+from bench.operator_run import connections, reindex_all
+from bench.source_data import DOC_TYPE
+from bench.target import running_target
 from reindex.hooks.source import SourceHook
 
 
@@ -90,3 +93,11 @@ def source_on_tape(tape: Tape) -> Iterator[None]:
     with patch.object(SourceHook, "get_collection", get_collection):
         yield
     tape.recorded = True
+
+
+def recorded(mongo_uri: str, documents: int) -> Tape:
+    """What the Mongo answers when the whole collection is reindexed."""
+    tape = Tape()
+    with running_target() as target, connections(mongo_uri, target), source_on_tape(tape):
+        reindex_all(DOC_TYPE, documents, {})
+    return tape

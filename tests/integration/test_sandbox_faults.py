@@ -281,17 +281,22 @@ def test_requests_are_counted_by_document(platform: Platform, api: Api) -> None:
     assert platform.requests()["total"] == 0
 
 
+async def post_together(platform: Platform, count: int) -> None:
+    headers = {"Authorization": f"Bearer {platform.token}"}
+    url = platform.base_url + INDEX_UPDATE
+    async with aiohttp.ClientSession(headers=headers) as session:
+        posts = (session.post(url, json=an_update()) for _ in range(count))
+        answers = await asyncio.gather(*posts)
+    assert [answer.status for answer in answers] == [200] * count
+
+
 def test_the_most_in_flight_is_seen(platform: Platform) -> None:
     platform.put_faults([{"kind": "latency", "ms": 150}])
-
-    async def post_together(count: int) -> None:
-        headers = {"Authorization": f"Bearer {platform.token}"}
-        url = platform.base_url + INDEX_UPDATE
-        async with aiohttp.ClientSession(headers=headers) as session:
-            posts = (session.post(url, json=an_update()) for _ in range(count))
-            answers = await asyncio.gather(*posts)
-            assert [answer.status for answer in answers] == [200] * count
-
-    asyncio.run(post_together(7))
+    asyncio.run(post_together(platform, 7))
     updates = platform.requests()["indexUpdates"]
     assert (updates["maxInFlight"], updates["inFlight"], updates["peakPerSecond"]) == (7, 0, 7)
+
+
+def test_requests_that_wait_for_their_turn_are_in_flight_too(platform: Platform) -> None:
+    asyncio.run(post_together(platform, 60))
+    assert 2 <= platform.requests()["indexUpdates"]["maxInFlight"] <= 60

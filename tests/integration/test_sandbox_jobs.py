@@ -247,6 +247,16 @@ def test_two_executions_and_a_growing_delay(platform: Platform, api: Api) -> Non
     assert platform.call("GET", "/jobs?status=queued")["jobs"] == []
 
 
+@pytest.mark.parametrize(("max_attempts", "status"), [(2, "dlq"), (3, "queued")])
+def test_a_failure_that_reaches_the_attempts_is_the_last(
+    platform: Platform, api: Api, max_attempts: int, status: str
+) -> None:
+    job_id = platform.enqueue(PAYLOAD, maxAttempts=max_attempts)
+    api.lease()
+    answer = fail(api, job_id).json()
+    assert (answer["status"], answer["attempt"]) == (status, 2)
+
+
 def test_the_delay_grows_with_the_attempt(platform: Platform, api: Api) -> None:
     job_id = platform.enqueue(PAYLOAD, maxAttempts=10)
     delays = []
