@@ -12,6 +12,7 @@ What can go wrong, as one tree. The class decides what Airflow does with it.
     └── TransientError              worth another attempt, after Airflow's back-off
         ├── SourceUnavailable       Mongo is not there, or stopped answering
         ├── ServiceUnavailable      the Discovery or the Jobs service is not there
+        ├── ChunkKilled             Airflow asked the task to end
         ├── TooManyFailures         a chunk failed more documents than the run tolerates
         └── LedgerImbalance         what was read does not add up with what the source holds
 """
@@ -77,6 +78,10 @@ class SourceUnavailable(TransientError):
 
 class ServiceUnavailable(TransientError):
     """The Discovery or the Jobs service cannot be reached, or answers nothing but errors."""
+
+
+class ChunkKilled(TransientError):
+    """Airflow asked the task to end: it was cleared, or its run was marked as ended."""
 
 
 class TooManyFailures(TransientError):

@@ -85,6 +85,7 @@ class Indexer:
     _requests: int = 0
     _failures: int = 0
     _refused: int = 0
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, pages: AsyncIterator[Page], post: Post) -> ChunkLedger:
         """
@@ -99,6 +100,7 @@ class Indexer:
         self._pages, self._post = pages, post
         self._loading = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         saving = asyncio.create_task(self._save_now_and_then())
         try:
             self._employ()
@@ -242,6 +244,11 @@ class Indexer:
                     f"{failures} of passing causes or {refused} that are refused for good"
                 )
             )
+
+    def stop(self, error: ReindexError) -> None:
+        """End early, with ``error``; may be called from a signal handler."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._give_up, error)
 
     def _give_up(self, error: ReindexError) -> None:
         self._stop = self._stop or error

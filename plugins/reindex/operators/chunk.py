@@ -17,7 +17,7 @@ from reindex.answers import Accepted
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
-from reindex.errors import LedgerImbalance
+from reindex.errors import ChunkKilled, LedgerImbalance
 from reindex.folding import Result
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
@@ -64,6 +64,7 @@ class ReindexChunkOperator(BaseOperator):
         self.chunk = chunk
         self.mongo_conn_id = mongo_conn_id
         self.discovery_conn_id = discovery_conn_id
+        self._indexer: Indexer | None = None
 
     @property
     def label(self) -> str:
@@ -86,12 +87,11 @@ class ReindexChunkOperator(BaseOperator):
         begun = _begun(store.get(STATE_KEY), chunk)
         discovery = DiscoveryHook(self.discovery_conn_id)
         endpoint = discovery.endpoint()
-        indexer: Indexer | None = None
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
                 pages = pages_of(mongo, work, begun, conf.updated_since)
                 policy = self._policy(context, conf, chunk, endpoint)
-                indexer = Indexer(
+                self._indexer = indexer = Indexer(
                     policy=policy,
                     ledger=begun,
                     checkpoint=partial(_save, store, chunk),
@@ -100,12 +100,18 @@ class ReindexChunkOperator(BaseOperator):
                 asyncio.run(_post_all(discovery, endpoint, indexer, pages))
                 ledger = _proven(mongo, work, indexer.ledger)
         except BaseException as error:
-            self._keep(context, chunk, indexer.ledger if indexer else begun, error)
+            kept = self._indexer.ledger if self._indexer else begun
+            self._keep(context, chunk, kept, error)
             raise
         store.clear()
         ledger = replace(ledger, complete=True, ended=time.time())
         self._log_summary(chunk, ledger)
         return ledger.to_json()
+
+    def on_kill(self) -> None:
+        """Let go of what is in flight and keep the ledger, instead of dying in mid-air."""
+        if self._indexer is not None:
+            self._indexer.stop(ChunkKilled("Airflow asked this task to end"))
 
     def _policy(self, context: Any, conf: RunConf, chunk: Chunk, endpoint: Endpoint) -> PostPolicy:
         rate = conf.requests_per_second

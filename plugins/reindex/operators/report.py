@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -81,9 +82,13 @@ class ReportReindexOperator(BaseOperator):
         if result["state"] == "success":
             report = hook.succeed(job, reported_result(result))
         else:
-            report = hook.fail(job, summary(result))
+            report = hook.fail(job, f"run {result['runId']}: {summary(result)}")
         if report.lease_lost:
             held = hook.job(job.job_id)
+            if _says_what_we_said(held, result):
+                # An earlier try of this task was heard, and did not live to hear the answer.
+                self.log.info("job %s was told already, and is %s", job.job_id, held["status"])
+                return replace(report, status=str(held["status"]), lease_lost=False)
             self.log.warning(
                 "job %s is not leased by this worker any more (%s); the service holds it as %s, "
                 "attempt %s. The reindex itself is not affected: it may be done twice",
@@ -92,6 +97,14 @@ class ReportReindexOperator(BaseOperator):
         else:
             self.log.info("job %s: %s", job.job_id, report.status)
         return report
+
+
+def _says_what_we_said(held: Mapping[str, Any], result: Mapping[str, object]) -> bool:
+    """Whether the job, as the service holds it, bears the report of this very run."""
+    if result["state"] == "success":
+        return (held.get("result") or {}).get("runId") == result["runId"]
+    said = str((held.get("lastError") or {}).get("message", ""))
+    return said.startswith(f"run {result['runId']}: ")
 
 
 def _result(context: Any) -> dict[str, object]:
