@@ -39,12 +39,14 @@ def running_stack(
     projects: int = PROJECTS,
     settings: Mapping[str, str] | None = None,
     retry_delay_seconds: float = 5,
+    timeout_seconds: float = 10,
     say: Say = lambda _: None,
 ) -> Iterator[Stack]:
     """
     Start all of it, end all of it; the data stay in ``run_dir``.
 
     :param settings: environment variables for Airflow
+    :param timeout_seconds: of the connections to the platform
     :param say: is told of each step
     """
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -61,7 +63,7 @@ def running_stack(
             + ("generated" if seeded.fresh else "are there already")
         )
         say("Airflow starts (about 20 seconds)")
-        connections = connections_of(mongo, platform)
+        connections = connections_of(mongo, platform, timeout_seconds)
         with running_airflow(run_dir, connections, settings=settings) as airflow:
             airflow.wait_for_dag("reindex_batch")
             yield Stack(mongo, platform, airflow)
@@ -77,9 +79,11 @@ def _refuse_a_second(run_dir: Path) -> None:
             )
 
 
-def connections_of(mongo: Mongo, platform: Platform) -> dict[str, dict[str, object]]:
+def connections_of(
+    mongo: Mongo, platform: Platform, timeout_seconds: float = 10
+) -> dict[str, dict[str, object]]:
     """The three Airflow Connections of the package, by conn_id, in Airflow's JSON form."""
-    service = http_connection(platform.base_url, platform.token)
+    service = http_connection(platform.base_url, platform.token, timeout=timeout_seconds)
     return {
         "marketplace_mongo": mongo_connection(mongo.uri),
         "discovery_api": service,

@@ -23,7 +23,7 @@ from reindex.folding import Result, failure, folded, settled
 from reindex.ledger import ChunkLedger, Failure
 from reindex.pages import Item, Page
 from reindex.payloads import IndexRequest
-from reindex.service_health import ServiceHealth
+from reindex.service_health import Blame, ServiceHealth
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,27 @@ class PostPolicy:
 
 @dataclass
 class _OpenPage:
-    """A page on its way: which items are still without a result, and the results so far."""
+    """A page on its way: its items' results so far, and how many of its items are folded."""
 
     page: Page
     results: list[Result | None]
     waiting: int
+    folded: int = 0
+
+
+@dataclass
+class _Document:
+    """A request on its way, and where its result belongs."""
+
+    request: IndexRequest
+    place: int
+    page: _OpenPage
+    attempts: int = 0
+    first_sent: float = 0.0
+
+    def sent(self, now: float) -> None:
+        self.first_sent = self.first_sent or now
+        self.attempts += 1
 
 
 @dataclass
@@ -77,7 +93,7 @@ class Indexer:
     ledger: ChunkLedger
     checkpoint: Checkpoint
     on_result: OnResult
-    _ready: deque[tuple[int, _OpenPage]] = field(default_factory=deque)
+    _ready: deque[_Document] = field(default_factory=deque)
     _open: deque[_OpenPage] = field(default_factory=deque)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: ReindexError | None = None
@@ -109,7 +125,7 @@ class Indexer:
             for task in (saving, *self._workers):
                 task.cancel()
             await asyncio.gather(saving, *self._workers, return_exceptions=True)
-            self._fold(final=True)
+            self._fold(also_begun=True)
         if self._stop is None and self._health.nothing_got_through:
             self._stop = ServiceUnavailable(
                 f"{self.policy.where} took none of {self._failures} documents: "
@@ -138,19 +154,20 @@ class Indexer:
 
     async def _work(self) -> None:
         me = asyncio.current_task()
-        while (ready := await self._next()) is not None:
-            place, page = ready
-            item = page.page.items[place]
-            assert isinstance(item, IndexRequest)
-            self._settle(place, page, item, await self._posted(item))
+        assert me is not None
+        while (document := await self._next()) is not None:
+            result = await self._posted(document)
+            if result is None:
+                self._ready.append(document)
+            else:
+                self._settle(document.place, document.page, document.request, result)
             if len(self._workers) > self._limit.limit:
-                assert me is not None
                 self._workers.discard(me)
                 return
             if len(self._workers) < self._limit.limit:
                 self._employ()
 
-    async def _next(self) -> tuple[int, _OpenPage] | None:
+    async def _next(self) -> _Document | None:
         while not self._stopping.is_set():
             if self._ready:
                 return self._ready.popleft()
@@ -170,37 +187,44 @@ class Indexer:
         self._open.append(opened)
         for place, item in enumerate(page.items):
             if isinstance(item, IndexRequest):
-                self._ready.append((place, opened))
+                self._ready.append(_Document(item, place, opened))
             else:
                 self._settle(place, opened, item, settled(item))
         self._fold()
 
-    async def _posted(self, request: IndexRequest) -> Result:
-        """Post one document until it is settled: taken, refused for good, or out of attempts."""
-        attempt = 0
+    async def _posted(self, document: _Document) -> Result | None:
+        """
+        Post one document until it is settled: taken, refused for good, or out of attempts.
+
+        ``None`` when it is out of attempts and nobody is to blame yet: others go first then.
+        """
         while True:
-            attempt += 1
             if delay := self._pace.delay(time.monotonic()):
                 await asyncio.sleep(delay)
             sent = time.monotonic()
-            answer = await self._post(request.body)
+            document.sent(sent)
+            answer = await self._post(document.request.body)
             now = time.monotonic()
             self._requests += 1
             if isinstance(answer, Accepted):
                 self._limit.answered(now - sent)
-                self._health.answered()
+                self._health.answered(now)
                 return answer
             if not answer.reason.transient:
-                return self._refused_for_good(request, answer, attempt, now - sent)
-            self._note_trouble(request, answer, now)
-            if self._health.down(now):
+                return self._refused_for_good(document, answer, sent, now)
+            self._note_trouble(document.request, answer, now)
+            blame = self._health.blame(now, document.first_sent)
+            if blame is Blame.SERVICE:
                 self._give_up(ServiceUnavailable(f"{self.policy.where}: {self._health.story(now)}"))
-            elif attempt >= self.policy.max_attempts and not self._health.suspect:
-                return failure(request, answer, attempt)
-            await asyncio.sleep(_delay_before(attempt + 1))
+            spent = document.attempts >= self.policy.max_attempts
+            if spent and blame is Blame.DOCUMENT:
+                return failure(document.request, answer, document.attempts)
+            await asyncio.sleep(_delay_before(document.attempts + 1))
+            if spent:
+                return None
 
     def _refused_for_good(
-        self, request: IndexRequest, answer: Refused, attempt: int, seconds: float
+        self, document: _Document, answer: Refused, sent: float, now: float
     ) -> Failure:
         if answer.reason is Reason.AUTH:
             self._give_up(
@@ -210,13 +234,13 @@ class Indexer:
                 )
             )
         else:
-            self._limit.answered(seconds)
-            self._health.answered()
-        return failure(request, answer, attempt)
+            self._limit.answered(now - sent)
+            self._health.answered(now)
+        return failure(document.request, answer, document.attempts)
 
     def _note_trouble(self, request: IndexRequest, answer: Refused, now: float) -> None:
         self._health.failed(request.doc_id, answer.message, now, answer.retry_after)
-        if answer.reason is not Reason.SERVER or answer.status == 503:
+        if answer.reason in (Reason.RATE_LIMITED, Reason.TIMEOUT) or answer.status == 503:
             self._limit.overloaded()
         if answer.retry_after:
             self._pace.pause(now, answer.retry_after)
@@ -254,22 +278,34 @@ class Indexer:
         self._stop = self._stop or error
         self._stopping.set()
 
-    def _fold(self, *, final: bool = False) -> None:
-        """Into the ledger: every page that is done; at the end also the done part of the next."""
-        while self._open and (final or not self._open[0].waiting):
-            opened = self._open.popleft()
-            self.ledger = folded(self.ledger, opened.page, opened.results, self._requests)
-            self._requests = 0
+    def _fold(self, *, also_begun: bool = False) -> None:
+        """Into the ledger: the pages that are done, and the done beginning of the one after."""
+        while self._open and (also_begun or not self._open[0].waiting):
+            opened = self._open[0]
+            begin, done = opened.folded, _settled_up_to(opened)
+            part = Page(opened.page.items[begin:done], opened.page.positions[begin:done])
+            self.ledger = folded(self.ledger, part, opened.results[begin:done], self._requests)
+            self._requests, opened.folded = 0, done
             if opened.waiting:
-                break
+                return
+            self._open.popleft()
 
     async def _save_now_and_then(self) -> None:
         saved = self.ledger
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
+            self._fold(also_begun=True)
             if self.ledger is not saved:
                 saved = self.ledger
                 await self.checkpoint(saved)
+
+
+def _settled_up_to(opened: _OpenPage) -> int:
+    """How many of the page's items, from its first on, have a result without a gap."""
+    done = opened.folded
+    while done < len(opened.results) and opened.results[done] is not None:
+        done += 1
+    return done
 
 
 def _delay_before(attempt: int) -> float:

@@ -1,34 +1,46 @@
 """
 Pure: is it the document, or is it the service?
 
-A document that fails while others get through is to blame itself. When many different documents
-fail and none gets through, the service is suspect: documents are not given up then, and after a
-while the chunk is.
+A document that fails while others get through is to blame itself. While none gets through, nobody
+is blamed until patience ends; then it is the service if several different documents failed, and
+else these documents.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from enum import Enum
 
-SUSPECT_AFTER_DOCUMENTS = 5
+SUSPECT_AFTER_DOCUMENTS = 3
 GIVE_UP_SECONDS = 10.0
 LONGEST_PATIENCE = 300.0
+
+
+class Blame(Enum):
+    """Whom a document's failure is put down to."""
+
+    NOBODY = "nobody yet"
+    DOCUMENT = "the document"
+    SERVICE = "the service"
 
 
 @dataclass
 class ServiceHealth:
     """``now`` is any monotonic clock in seconds."""
 
-    give_up_after: float = GIVE_UP_SECONDS
+    give_up_after: float = field(default_factory=lambda: GIVE_UP_SECONDS)
     last_message: str = ""
     _failing: set[str] = field(default_factory=set)
     _since: float | None = None
     _patience_until: float = 0.0
+    _last_answer: float = -math.inf
     _ever_answered: bool = False
 
-    def answered(self) -> None:
+    def answered(self, now: float) -> None:
         """The service dealt with a document, be it to take it or to refuse it."""
         self._ever_answered = True
+        self._last_answer = now
         if self._since is not None:
             self._since = None
             self._failing.clear()
@@ -47,14 +59,17 @@ class ServiceHealth:
                 self._since + LONGEST_PATIENCE, max(self._patience_until, asked_for)
             )
 
-    @property
-    def suspect(self) -> bool:
-        """Several different documents failed, and none got through since."""
-        return len(self._failing) >= SUSPECT_AFTER_DOCUMENTS
+    def blame(self, now: float, first_sent: float) -> Blame:
+        """
+        Why a document, sent first at ``first_sent``, still is not through.
 
-    def down(self, now: float) -> bool:
-        """Suspect for longer than there is patience for."""
-        return self.suspect and now >= self._patience_until
+        To be asked right after :meth:`failed`.
+        """
+        if self._last_answer > first_sent:
+            return Blame.DOCUMENT
+        if now < self._patience_until:
+            return Blame.NOBODY
+        return Blame.SERVICE if len(self._failing) >= SUSPECT_AFTER_DOCUMENTS else Blame.DOCUMENT
 
     @property
     def nothing_got_through(self) -> bool:

@@ -32,6 +32,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         projects=PROJECTS,
         settings=SETTINGS,
         retry_delay_seconds=0.1,
+        timeout_seconds=2,
     ) as stack:
         yield stack
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -115,8 +116,14 @@ class FakeSource:
         return {"_id": ObjectId(doc_id), "updatedAt": NOON, **self.fields}
 
 
-def always(answer: Answer) -> Callable[[str, int], Answer]:
+Script = Callable[[str, int], Answer]
+
+
+def always(answer: Answer) -> Script:
     return lambda _doc_id, _attempt: answer
+
+
+ALL_INDEXED = always(INDEXED)
 
 
 @dataclass
@@ -128,7 +135,7 @@ class FakeDiscovery:
     """
 
     clock: Clock
-    script: Callable[[str, int], Answer] = always(INDEXED)
+    script: Script = ALL_INDEXED
     seconds: float = 0.01
     posts: list[tuple[float, str]] = field(default_factory=list)
     in_flight: int = 0
@@ -157,6 +164,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1_000.0
+        self.latest = self.now + self.MOST_SECONDS
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run with this clock as the event loop's and the indexer's."""
@@ -165,6 +173,10 @@ class Clock:
             with patch.object(indexer, "time", SimpleNamespace(monotonic=loop.time)):
                 return loop.run_until_complete(coroutine)
         finally:
+            self.latest = math.inf
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+                loop.run_until_complete(asyncio.wait([task]))
             loop.close()
 
 
@@ -180,12 +192,12 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 class _JumpingSelector(selectors.SelectSelector):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self._clock, self._latest = clock, clock.now + Clock.MOST_SECONDS
+        self._clock = clock
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         assert timeout is not None, "nothing is left that could ever happen"
         self._clock.now += max(0.0, timeout)
-        assert self._clock.now <= self._latest, f"still waiting after {Clock.MOST_SECONDS:.0f} s"
+        assert self._clock.now <= self._clock.latest, (
+            f"still waiting after {Clock.MOST_SECONDS:.0f} s"
+        )
         return super().select(0)

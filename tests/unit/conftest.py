@@ -17,12 +17,14 @@ os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="reindex-unit-"))
 settings.register_profile(
     "unit",
     deadline=None,
-    max_examples=60,
+    max_examples=150,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("deep", settings.get_profile("unit"), max_examples=2_000, derandomize=False)
+settings.register_profile(
+    "deep", settings.get_profile("unit"), max_examples=2_000, derandomize=False
+)
 settings.load_profile(os.environ.get("REINDEX_HYPOTHESIS", "unit"))
 
 

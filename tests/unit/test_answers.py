@@ -1,4 +1,4 @@
-"""The Discovery API's answers, as the platform's contract lists them, and whatever else may come."""
+"""The Discovery API's answers as the contract lists them, and whatever else may come."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def error_body(code: str, **more: object) -> bytes:
 @pytest.mark.parametrize(
     ("body", "answer"),
     [
-        ({"docId": "5f" * 12, "status": "indexed", "updatedAt": "2026-05-01T12:00:00.000Z"}, INDEXED),
+        (
+            {"docId": "5f" * 12, "status": "indexed", "updatedAt": "2026-05-01T12:00:00.000Z"},
+            INDEXED,
+        ),
         ({"status": "ignored", "message": "the index holds a newer one"}, IGNORED),
     ],
 )
@@ -52,7 +55,17 @@ def test_a_200_says_indexed_or_ignored(body: dict[str, str], answer: Answer) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"null", b"[]", b'"indexed"', b'{"status": "queued"}', b"{}", b"\xff\xfe", HTML_BODY],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"indexed"',
+        b'{"status": "queued"}',
+        b"{}",
+        b"\xff\xfe",
+        HTML_BODY,
+    ],
 )
 def test_a_200_that_says_neither_is_a_fault_of_the_server(body: bytes) -> None:
     answer = refused(200, JSON, body)
@@ -108,9 +121,16 @@ def test_a_200_in_html_is_named_as_such() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, "no_token"), (401, "invalid_token"), (403, "permission_denied"), (500, "internal_error")],
+    [
+        (401, "no_token"),
+        (401, "invalid_token"),
+        (403, "permission_denied"),
+        (500, "internal_error"),
+    ],
 )
-def test_an_errors_code_is_the_message_and_its_free_text_is_left_out(status: int, code: str) -> None:
+def test_an_errors_code_is_the_message_and_its_free_text_is_left_out(
+    status: int, code: str
+) -> None:
     assert refused(status, JSON, error_body(code)).message == code
 
 
@@ -135,7 +155,8 @@ def test_details_of_another_shape_are_passed_over(details: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"error": "s3cr3t"}', b'{"error": ["s3cr3t"]}', b'"s3cr3t"', b'{"message": "s3cr3t"}']
+    "body",
+    [b'{"error": "s3cr3t"}', b'{"error": ["s3cr3t"]}', b'"s3cr3t"', b'{"message": "s3cr3t"}'],
 )
 def test_an_error_of_another_shape_leaves_only_the_status(body: bytes) -> None:
     assert refused(422, JSON, body).message == "HTTP 422"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 
@@ -75,9 +76,7 @@ def test_an_id_inserted_later_falls_into_exactly_one_range(
         for place in places if held else ():
             assert sum(holds(chunk, place) for chunk in of_type) == 1
         bounds = [(chunk.first, chunk.until) for chunk in of_type]
-        assert all(
-            until == following for (_, until), (following, _) in zip(bounds, bounds[1:], strict=False)
-        )
+        assert all(until == following for (_, until), (following, _) in itertools.pairwise(bounds))
 
 
 @given(planned=collections(), size=st.integers(1, 40))
@@ -93,7 +92,13 @@ def test_chunks_have_the_asked_size_as_long_as_there_may_be_so_many(
 
 @pytest.mark.parametrize(
     ("count", "most", "sizes"),
-    [(4, 4, [1, 1, 1, 1]), (5, 4, [2, 2, 1]), (10, 4, [4, 4, 2]), (10, 1, [10]), (33, 4, [16, 16, 1])],
+    [
+        (4, 4, [1, 1, 1, 1]),
+        (5, 4, [2, 2, 1]),
+        (10, 4, [4, 4, 2]),
+        (10, 1, [10]),
+        (33, 4, [16, 16, 1]),
+    ],
 )
 def test_the_size_doubles_until_the_chunks_are_few_enough(
     count: int, most: int, sizes: list[int]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,9 +30,23 @@ def test_the_limit_starts_low_and_never_above_its_ceiling(most: int, start: int)
     assert InFlightLimit(most).limit == start
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        1_000,
+        pytest.param(
+            20_000,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="BUG: after 50 windows the queue's own latency is taken for the best, and "
+                "the limit creeps up to its ceiling",
+            ),
+        ),
+    ],
+)
 @pytest.mark.parametrize("knee", [8, 16])
-def test_the_limit_settles_near_the_servers_knee(knee: int) -> None:
-    assert knee <= settled_limit(InFlightLimit(MOST), knee) <= 2 * knee
+def test_the_limit_finds_the_servers_knee_and_stays_there(knee: int, answers: int) -> None:
+    assert knee * 0.9 <= settled_limit(InFlightLimit(MOST), knee, answers) <= 2 * knee
 
 
 def test_the_limit_grows_to_the_ceiling_when_nothing_ever_waits() -> None:
@@ -140,5 +156,5 @@ def test_no_two_requests_are_closer_than_the_ceiling_allows(
     for gap in gaps:
         now += gap
         starts.append(now + pace.delay(now))
-    apart = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    apart = [later - earlier for earlier, later in itertools.pairwise(starts)]
     assert min(apart) >= 1 / per_second - 1e-6

@@ -42,9 +42,7 @@ def test_a_variable_sets_its_field_and_no_other(
 ) -> None:
     read = Deployment.from_environment({variable: text})
     assert getattr(read, field) == value
-    changed = {
-        name for name in vars(read) if getattr(read, name) != getattr(Deployment(), name)
-    }
+    changed = {name for name in vars(read) if getattr(read, name) != getattr(Deployment(), name)}
     assert changed == {field}
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from reindex import errors
-from reindex.errors import InvalidConf, InvalidDocType, PermanentError, ReindexError, TransientError, shown
+from reindex.errors import (
+    InvalidConf,
+    InvalidDocType,
+    PermanentError,
+    ReindexError,
+    TransientError,
+    shown,
+)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""
+``python -m bench``: measures everything and writes ``docs/performance.md``.
+
+With names (``python -m bench operator_rate knee``) only these are measured, and nothing is
+written: the table always is of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+
+from bench import REPOSITORY, against_sequential, descriptor_bytes, knee, operator_rate, task_rate
+from bench.figures import Figure
+
+PROGRAMS: Mapping[str, Callable[[], list[Figure]]] = {
+    "operator_rate": operator_rate.measure,
+    "against_sequential": against_sequential.measure,
+    "descriptor_bytes": descriptor_bytes.measure,
+    "task_rate": task_rate.measure,
+    "knee": knee.measure,
+}
+TABLE = REPOSITORY / "docs" / "performance.md"
+HEAD = """# Performance
+
+Written by `make bench` on {date}: {cpus} CPUs, {system}, Python {python}; {minutes:.0f} minutes.
+
+Every figure is a ratio within one run: its sides are measured in turns (A B A B …), and the table
+shows the median of the turns' ratios with the least and the most of them. So a slow machine, or one
+that does other things, changes the rates beside a ratio more than the ratio. Each program runs
+alone too: `.venv/bin/{command}`.
+
+"Recorded Mongo": the embedded Mongo needs several times more CPU for a document than the
+operator, and would be what is measured. Its answers are recorded once, as the bytes that they were,
+and given again in the same order: the operator decodes, joins and builds everything as ever. The
+figures with the embedded Mongo running stand beside these without a goal.
+
+| figure | goal | measured: median (least–most) | | command |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PROGRAMS)}; default: all")
+    names = parser.parse_args(arguments).names
+    if unknown := [name for name in names if name not in PROGRAMS]:
+        parser.error(f"no program {unknown[0]!r}, only {', '.join(PROGRAMS)}")
+    started = time.monotonic()
+    figures = list(measured(names or PROGRAMS))
+    if not names:
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(table(figures, (time.monotonic() - started) / 60), encoding="utf-8")
+        print(f"written to {TABLE.relative_to(REPOSITORY)}")
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+def measured(names: Iterable[str]) -> Iterator[Figure]:
+    """Each program's figures, printed as they come."""
+    for name in names:
+        for figure in PROGRAMS[name]():
+            print(figure.line(), flush=True)
+            yield figure
+
+
+def table(figures: Iterable[Figure], minutes: float) -> str:
+    """The whole page."""
+    head = HEAD.format(
+        date=datetime.now(timezone.utc).date(),
+        cpus=os.cpu_count(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        minutes=minutes,
+        command=operator_rate.COMMAND,
+    )
+    return head + "".join(map(_row, figures))
+
+
+def _row(figure: Figure) -> str:
+    goal = figure.goal.shown() if figure.goal else "–"
+    value = figure.value if figure.good else f"{figure.value}, **missed**"
+    return f"| {figure.what} | {goal} | {value} | {figure.remark} | `{figure.command}` |\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,477 @@
+"""
+Faults, each met by a real scheduler, a real Mongo wire server and real HTTP.
+
+Afterwards the index holds what Mongo holds, except what the ledger names; nothing is unexplained;
+the job hears one report; the run's state says what the ledger says.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stack import Stack
+from tests.e2e.chunk_process import running_chunk
+from tests.e2e.conftest import CREATORS
+from tests.e2e.expected_index import Expected, expected_index
+from tests.e2e.fault_table import FaultTable
+from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS, WORKER, job, leased_job, run
+
+COUNTED = ("indexed", "ignored", "failed", "unchanged", "missing", "notReached")
+REPORTS = ("POST /jobs/{id}/succeed", "POST /jobs/{id}/fail")
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Iterator[FaultTable]:
+    table = FaultTable()
+    yield table
+    chosen = [each for each in request.session.items if "test_faults.py" in each.nodeid]
+    if request.session.testsfailed == 0 and len(table.rows) >= len(chosen):
+        table.write()
+
+
+@pytest.fixture(scope="session")
+def creators(running: Stack) -> Expected:
+    return expected_index(running.mongo.uri)["creator"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, with everything that is asserted of every run."""
+
+    stack: Stack
+    run_id: str
+    state: str
+    result: Mapping[str, Any]
+    job_id: str
+
+    def assert_explained(self, expected: Expected) -> None:
+        """Nothing unexplained: not in the index, not in the ledger, not between run and job."""
+        result = self.result
+        assert result["planned"] == sum(result[column] for column in COUNTED)
+        with self.stack.platform.index() as index:
+            held = {
+                key: (each.payload, each.updatedAt)
+                for key, each in index.documents("creator").items()
+            }
+        assert {key: expected[key] for key in held} == held
+        absent = expected.keys() - held.keys()
+        named = {failure["docId"] for failure in result["failedSample"]}
+        assert len(absent - named) <= result["notReached"] + result["unchanged"]
+        assert (self.state == "success") == (result["state"] == "success")
+        reported = job(self.stack, self.job_id)
+        if result["state"] == "success":
+            assert reported["status"] == "succeeded"
+            assert reported["result"]["runId"] == self.run_id
+        else:
+            assert reported["lastError"]["message"].startswith(f"run {self.run_id}: ")
+
+    @property
+    def reports(self) -> int:
+        """How many reports the Jobs service had."""
+        paths = self.stack.platform.requests()["paths"]
+        return sum(paths.get(path, 0) for path in REPORTS)
+
+
+def started(stack: Stack, conf: Mapping[str, object]) -> tuple[str, str]:
+    """Trigger a full run over the creators for a leased job; run id and job id."""
+    payload: dict[str, object] = {"docType": "creator", "docIds": [], "mode": "full"}
+    job_id = leased_job(stack, payload)
+    conf = {**payload, "jobId": job_id, "workerId": WORKER, **conf}
+    return stack.airflow.trigger(DAG_ID, conf), job_id
+
+
+def ended(stack: Stack, run_id: str, job_id: str) -> Ended:
+    state = stack.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
+    return Ended(stack, run_id, state, stack.airflow.xcom(DAG_ID, run_id, "report"), job_id)
+
+
+def some(creators: Expected, count: int) -> list[str]:
+    """Ids spread over both chunks."""
+    ids = sorted(creators)
+    return ids[:: len(ids) // count][:count]
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault of the service, and what is to come of it. ``failed`` is the number of documents."""
+
+    what: str
+    said: str
+    rules: Callable[[list[str]], Sequence[Mapping[str, object]]]
+    conf: Mapping[str, object] = field(default_factory=dict)
+    failed: int = 0
+    reason: str | None = None
+    state: str = "success"
+
+
+def once(kind: str, **more: object) -> Callable[[list[str]], Sequence[Mapping[str, object]]]:
+    """The first request of every fifth document meets the fault, its next one does not."""
+    return lambda _: [{"kind": kind, "times": 1, "rate": 0.2, **more}]
+
+
+def always(kind: str, **more: object) -> Callable[[list[str]], Sequence[Mapping[str, object]]]:
+    """Two documents meet the fault whenever they are sent."""
+    return lambda ids: [{"kind": kind, "docIds": ids[:2], **more}]
+
+
+SERVICE_FAULTS = [
+    Injected("answers take 100 ms", "all in the index", lambda _: [{"kind": "latency", "ms": 100}]),
+    Injected(
+        "429 with Retry-After",
+        "all in the index; nobody posts while asked to wait",
+        lambda _: [{"kind": "rate_limited", "retryAfter": 1, "times": 1, "rate": 0.1}],
+    ),
+    Injected("500, cured by a retry", "all in the index", once("error", status=500)),
+    Injected("503, cured by a retry", "all in the index", once("error", status=503)),
+    Injected("connections are reset", "all in the index", once("reset")),
+    Injected(
+        "the answer is lost after the service did the work",
+        "all in the index; the second try is `ignored`",
+        once("reset", applied=True),
+    ),
+    Injected("answers are cut off half way", "all in the index", once("truncated")),
+    Injected("a proxy's HTML page for an answer", "all in the index", once("html", status=502)),
+    Injected(
+        "200 that is no answer of the API", "all in the index", once("garbage", body={"ok": 1})
+    ),
+    Injected(
+        "two documents always get 500",
+        "two failed (`server`, after 5 attempts), within the tolerance; the rest in the index",
+        always("error", status=500),
+        failed=2,
+        reason="server",
+    ),
+    Injected(
+        "two documents are refused (422)",
+        "two failed (`validation`, one attempt each); the rest in the index",
+        always("validation"),
+        failed=2,
+        reason="validation",
+    ),
+    Injected(
+        "two documents get the platform's HTML 413",
+        "two failed (`validation`); the rest in the index",
+        always("html", status=413),
+        failed=2,
+        reason="validation",
+    ),
+    Injected(
+        "two documents are never answered",
+        "two failed (`timeout`); the rest in the index",
+        always("hang"),
+        failed=2,
+        reason="timeout",
+    ),
+    Injected(
+        "two documents fail and none may",
+        "two failed, above `failureTolerance: 0`; the rest in the index; the job failed",
+        always("validation"),
+        {"failureTolerance": 0},
+        failed=2,
+        reason="validation",
+        state="failed",
+    ),
+    Injected(
+        "the service is down for 4 seconds",
+        "all in the index; no document is blamed",
+        lambda _: [{"kind": "down", "seconds": 4, "path": "/search"}],
+    ),
+    Injected(
+        "the service is down for 16 seconds",
+        "all in the index: the chunks give up, Airflow tries them again",
+        lambda _: [{"kind": "down", "seconds": 16, "path": "/search"}],
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", SERVICE_FAULTS, ids=lambda fault: fault.what.replace(" ", "-"))
+def test_service_fault(
+    stack: Stack, creators: Expected, table: FaultTable, fault: Injected
+) -> None:
+    stack.platform.put_faults(list(fault.rules(some(creators, 4))))
+    end = ended(stack, *started(stack, fault.conf))
+    end.assert_explained(creators)
+    assert end.state == fault.state
+    assert end.result["failed"] == fault.failed
+    assert end.result["failedByReason"] == ({fault.reason: fault.failed} if fault.reason else {})
+    assert end.result["notReached"] == 0
+    assert end.reports == 1
+    assert sum(stack.platform.requests()["faults"].values()) > 0
+    table.add(fault.what, end.state, fault.said)
+
+
+def test_service_stays_down(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    stack.platform.put_faults([{"kind": "down", "path": "/search", "after": 30}])
+    run_id, job_id = started(stack, {})
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "failed"
+    assert end.result["notReached"] > 0
+    assert "connection 'discovery_api'" in end.result["problems"][0]
+    assert end.reports == 1
+    tries = [
+        each["try_number"] for each in stack.airflow.task_instances(DAG_ID, run_id, "reindex_chunk")
+    ]
+    assert tries == [3, 3]
+
+    stack.platform.clear_faults()
+    again = ended(stack, *redriven(stack, end))
+    assert again.state == "success"
+    with stack.platform.index() as index:
+        assert index.documents("creator").keys() == creators.keys()
+    table.add(
+        "the service stays down",
+        "failed",
+        "what was not reached is counted, never called done; `redrive` brings the rest",
+    )
+
+
+def redriven(stack: Stack, end: Ended) -> tuple[str, str]:
+    """Paste the redrive conf of a result into a new run."""
+    run_id = stack.airflow.trigger(DAG_ID, end.result["redrive"])
+    return run_id, end.job_id
+
+
+def test_failures_above_the_tolerance(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    half = some(creators, CREATORS // 2)
+    stack.platform.put_faults([{"kind": "error", "status": 500, "docIds": half}])
+    end = ended(stack, *started(stack, {"chunkSize": CREATORS}))
+    end.assert_explained(creators)
+    assert end.state == "failed"
+    assert "TooManyFailures" in end.result["incompleteChunks"][0]["error"]
+    assert end.reports == 1
+    table.add(
+        "half of the documents get 500",
+        "failed",
+        "the chunk ends early, is tried again, and names what failed and what it did not reach",
+    )
+
+
+def test_token_expires_midway(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    stack.platform.put_faults([{"kind": "auth_expires", "after": 40}])
+    run_id, job_id = started(stack, {})
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "failed"
+    assert "refused the token" in end.result["problems"][0]
+    for instance in stack.airflow.task_instances(DAG_ID, run_id, "reindex_chunk"):
+        assert instance["try_number"] == 1
+    stack.platform.clear_faults()
+    again = ended(stack, *redriven(stack, end))
+    assert again.state == "success"
+    with stack.platform.index() as index:
+        assert index.documents("creator").keys() == creators.keys()
+    table.add(
+        "the token expires midway",
+        "failed",
+        "no retry at all; the reason names the connection; `redrive` brings the rest",
+    )
+
+
+def slowly(stack: Stack) -> dict[str, object]:
+    """Make a chunk of all creators take about ten seconds."""
+    stack.platform.put_faults([{"kind": "latency", "ms": 50}])
+    return {"maxInFlight": 1, "chunkSize": CREATORS}
+
+
+def test_mongo_restarts_midway(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    if stack.mongo.kind == "external":
+        pytest.skip("the Mongo of REINDEX_MONGO_URI is not ours to stop")
+    run_id, job_id = started(stack, slowly(stack))
+    running_chunk(stack, run_id, posted=5)
+    stack.mongo.stop()
+    time.sleep(2)
+    stack.mongo.start()
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "success"
+    table.add("Mongo is stopped and started midway", "success", "all in the index")
+
+
+def test_mongo_is_down_when_the_run_is_planned(
+    stack: Stack, creators: Expected, table: FaultTable
+) -> None:
+    if stack.mongo.kind == "external":
+        pytest.skip("the Mongo of REINDEX_MONGO_URI is not ours to stop")
+    stack.mongo.stop()
+    try:
+        end = ended(stack, *started(stack, {}))
+    finally:
+        stack.mongo.start()
+    assert end.state == "failed"
+    assert "connection 'marketplace_mongo'" in end.result["problems"][0]
+    assert end.reports == 1
+    end.assert_explained({})
+    table.add("Mongo is down: the plan fails", "failed", "the job hears why, and which connection")
+
+
+def test_chunk_is_killed_and_goes_on(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, slowly(stack))
+    running_chunk(stack, run_id, posted=80).kill()
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "success"
+    assert end.result["indexed"] + end.result["ignored"] == CREATORS
+    # The second attempt went on behind the first one's last checkpoint, about a second before.
+    received = stack.platform.requests()["indexUpdates"]["received"]
+    assert received < CREATORS + 50
+    assert end.reports == 1
+    table.add(
+        "a chunk's process is killed (SIGKILL)",
+        "success",
+        "the next attempt goes on at the last checkpoint; each document is counted once",
+    )
+
+
+def test_chunk_is_killed_for_good(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, slowly(stack))
+    killed = 0
+    for _ in range(3):
+        process = running_chunk(stack, run_id, posted=1, other_than=killed)
+        time.sleep(0.5)
+        process.kill()
+        killed = process.pid
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "failed"
+    assert end.result["notReached"] == CREATORS
+    stack.platform.clear_faults()
+    again = ended(stack, *redriven(stack, end))
+    assert again.state == "success"
+    with stack.platform.index() as index:
+        assert index.documents("creator").keys() == creators.keys()
+    table.add(
+        "a chunk is killed at every attempt",
+        "failed",
+        "its range is named as not reached; `redrive` brings it",
+    )
+
+
+def test_person_marks_the_run_failed(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, slowly(stack))
+    running_chunk(stack, run_id, posted=5)
+    stack.airflow.api("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
+    deadline = time.monotonic() + 60
+    while job(stack, job_id)["status"] == "leased" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "failed"
+    assert end.reports == 1
+    table.add("a person marks the run failed", "failed", "the report still runs; the job failed")
+
+
+def test_nothing_to_do(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    end = ended(stack, *started(stack, {"updatedSince": "2999-01-01"}))
+    end.assert_explained(creators)
+    assert (end.state, end.result["unchanged"]) == ("success", CREATORS)
+    assert stack.platform.requests()["indexUpdates"]["received"] == 0
+    table.add("nothing changed since `updatedSince`", "success", "all `unchanged`, nothing sent")
+
+
+def test_jobs_service_is_down_at_the_end(
+    stack: Stack, creators: Expected, table: FaultTable
+) -> None:
+    run_id, job_id = started(stack, {})
+    stack.platform.put_faults([{"kind": "down", "path": "/jobs", "seconds": 20}])
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "success"
+    assert stack.airflow.task_instances(DAG_ID, run_id, "report")[0]["try_number"] > 1
+    table.add("the Jobs service is down at the end", "success", "the report is tried until heard")
+
+
+def test_answer_to_the_report_is_lost(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, {})
+    stack.platform.put_faults(
+        [{"kind": "reset", "applied": True, "times": 1, "path": f"/jobs/{job_id}/succeed"}]
+    )
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert end.state == "success"
+    assert end.result["job"] == {"jobId": job_id, "status": "succeeded", "leaseLost": False}
+    assert job(stack, job_id)["attempt"] == 1
+    table.add(
+        "the answer to the report is lost",
+        "success",
+        "the job is known as told; not told twice",
+    )
+
+
+def test_lease_is_lost(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, {"workerId": "another-worker"})
+    state = stack.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
+    result = stack.airflow.xcom(DAG_ID, run_id, "report")
+    assert (state, result["state"], result["indexed"]) == ("success", "success", CREATORS)
+    assert result["job"]["leaseLost"] is True
+    assert job(stack, job_id)["status"] == "leased"
+    assert "not leased by this worker" in stack.airflow.task_log(DAG_ID, run_id, "report")
+    table.add("the job's lease is lost (409)", "success", "said in log and result; nothing fails")
+
+
+def test_cleared_report_reports_once(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    run_id, job_id = started(stack, {})
+    end = ended(stack, run_id, job_id)
+    clear = {"dry_run": False, "task_ids": ["report"], "dag_run_id": run_id, "only_failed": False}
+    stack.airflow.api("POST", f"dags/{DAG_ID}/clearTaskInstances", clear)
+    time.sleep(1)
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert stack.airflow.task_instances(DAG_ID, run_id, "report")[0]["try_number"] == 2
+    assert end.reports == 1
+    table.add("the report task is run again", "success", "the job is told once")
+
+
+def test_rate_holds_for_the_whole_run(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    end = ended(stack, *started(stack, {"requestsPerSecond": 40, "chunkSize": 50}))
+    end.assert_explained(creators)
+    assert len(stack.airflow.task_instances(DAG_ID, end.run_id, "reindex_chunk")) == 4
+    assert stack.platform.requests()["indexUpdates"]["peakPerSecond"] <= 44
+    table.add(
+        "`requestsPerSecond` with four chunks at once",
+        "success",
+        "the service sees no more",
+    )
+
+
+def test_report_stays_small_whatever_failed(
+    stack: Stack, creators: Expected, table: FaultTable
+) -> None:
+    ids = sorted(creators)
+    stack.platform.put_faults([{"kind": "validation", "docIds": ids[:90]}])
+    end = ended(stack, *started(stack, {"failureTolerance": 1}))
+    end.assert_explained(creators)
+    assert (end.state, end.result["failed"]) == ("success", 90)
+    assert len(json.dumps(job(stack, end.job_id)["result"])) < 90_000
+    table.add("90 documents fail and all may", "success", "all named; the report stays below 90 kB")
+
+
+def test_redriving_twice_is_harmless(stack: Stack, creators: Expected, table: FaultTable) -> None:
+    bad = some(creators, 4)[:2]
+    stack.platform.put_faults([{"kind": "validation", "docIds": bad}])
+    end = ended(stack, *started(stack, {}))
+    assert end.result["retry"]["docIds"] == sorted(bad)
+    stack.platform.clear_faults()
+    stack.platform.reset_requests()
+    _, state, first = run(stack, end.result["redrive"])
+    _, _, second = run(stack, end.result["redrive"])
+    assert (state, first["indexed"], second["ignored"]) == ("success", 2, 2)
+    assert stack.platform.requests(documents=True)["documents"] == dict.fromkeys(bad, 2)
+    table.add("a run is driven again, twice", "success", "only what failed is sent; then `ignored`")
+
+
+def test_redrive_of_an_unknown_run_is_refused(stack: Stack, table: FaultTable) -> None:
+    _, state, result = run(stack, {"redrive": "manual__never"})
+    assert state == "failed"
+    assert "run id of an earlier run" in result["problems"][0]
+    assert stack.platform.requests()["indexUpdates"]["received"] == 0
+    with pytest.raises(requests.HTTPError, match=r"^404"):
+        stack.airflow.run_state(DAG_ID, "manual__never")
+    table.add("`redrive` names no run", "failed", "refused by name; nothing sent")

@@ -1,0 +1,122 @@
+"""The bench's own arithmetic: a figure that is wrong would go unseen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench.__main__ import PROGRAMS, main, table
+from bench.descriptor_bytes import largest, xcom_bytes
+from bench.figures import Figure, Goal, Spread, interleaved, ratios
+from bench.target_server import ANSWER, BODY, Timing, request_size
+from reindex.chunks import descriptor_of
+
+FIGURE = Figure("docs/s, a ÷ b", Spread(0.9, 0.8, 1.0), Goal(0.8), "python -m bench.x")
+
+
+def test_a_spread_is_the_median_with_the_least_and_the_most() -> None:
+    assert Spread.of([3, 1, 2, 10]) == Spread(2.5, 1, 10)
+
+
+def test_a_spread_of_one_value_is_shown_without_a_range() -> None:
+    assert Spread.of([137]).shown(0) == "137"
+    assert Spread.of([0.25, 0.5, 1.0]).shown(2) == "0.50 (0.25–1.00)"
+
+
+def test_ratios_are_taken_within_each_repetition() -> None:
+    # The machine was twice as slow in the second one: the ratio is the same.
+    assert ratios([10, 5], [20, 10]) == Spread(0.5, 0.5, 0.5)
+
+
+def test_ratios_refuse_sides_of_different_length() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        ratios([1, 2], [1])
+
+
+def test_sides_are_measured_in_turns_and_the_cold_turn_does_not_count() -> None:
+    order: list[str] = []
+
+    def side(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    measured = interleaved({"a": lambda: side("a"), "b": lambda: side("b")}, 2)
+    assert order == ["a", "b"] * 3
+    assert measured == {"a": [3, 5], "b": [4, 6]}
+
+
+def test_without_a_warm_up_every_turn_counts() -> None:
+    assert interleaved({"a": lambda: 1}, 3, warm_up=False) == {"a": [1, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("goal", "good"), [(Goal(0.9), True), (Goal(0.91), False), (Goal(0.9, at_most=True), True)]
+)
+def test_a_figure_knows_whether_its_median_meets_the_goal(goal: Goal, good: bool) -> None:
+    assert replace(FIGURE, goal=goal).good is good
+
+
+def test_a_missed_goal_is_said_in_the_line_and_in_the_table() -> None:
+    missed = replace(FIGURE, goal=Goal(0.95))
+    assert missed.line() == "docs/s, a ÷ b: 0.90 (0.80–1.00) ×, goal ≥ 0.95 MISSED"
+    rows = table([FIGURE, missed], 1.0).splitlines()[-2:]
+    assert rows == [
+        "| docs/s, a ÷ b | ≥ 0.8 | 0.90 (0.80–1.00) × |  | `python -m bench.x` |",
+        "| docs/s, a ÷ b | ≥ 0.95 | 0.90 (0.80–1.00) ×, **missed** |  | `python -m bench.x` |",
+    ]
+
+
+def test_an_unknown_program_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["operatr_rate"])
+    error = capsys.readouterr().err
+    assert "operatr_rate" in error
+    assert all(name in error for name in PROGRAMS)
+
+
+def test_descriptor_bytes_are_those_of_the_plans_list() -> None:
+    chunks = largest()["full run"]
+    in_a_list = len(json.dumps([descriptor_of(chunk) for chunk in chunks]))
+    assert sum(map(xcom_bytes, chunks)) == in_a_list - len("[]") + len(", ")
+
+
+def test_the_target_server_reads_whole_requests_only() -> None:
+    request = b"POST /x HTTP/1.1\r\nHost: a\r\nCONTENT-length: 5\r\n\r\nhello"
+    assert request_size(request) == len(request)
+    assert request_size(request[:-1]) == len(request)
+    assert request_size(request + b"POST") == len(request)
+    assert request_size(request[:20]) is None
+    assert request_size(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == 27
+
+
+def test_the_target_servers_answer_is_well_formed() -> None:
+    head, _, body = ANSWER.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert json.loads(body)["status"] == "indexed"
+    assert body == BODY
+
+
+def test_latency_holds_for_any_number_at_once() -> None:
+    timing = Timing(latency=0.01)
+    assert [timing.answer_at(5.0) for _ in range(100)] == [5.01] * 100
+
+
+def test_a_server_with_a_knee_works_off_so_many_at_once_and_lets_the_others_wait() -> None:
+    timing = Timing(knee=2, service=1.0)
+    assert [timing.answer_at(10.0) for _ in range(5)] == [11, 11, 12, 12, 13]
+    # What comes after the line has gone does not wait.
+    assert timing.answer_at(20.0) == 21
+
+
+def test_jitter_keeps_the_mean_service_time() -> None:
+    timing = Timing(knee=1, service=1.0, jitter=0.5)
+    last = [timing.answer_at(0.0) for _ in range(20_000)][-1]
+    assert last / 20_000 == pytest.approx(1.0, rel=0.03)
+
+
+def test_a_server_without_limits_answers_at_once() -> None:
+    assert Timing().immediate
+    assert not Timing(latency=0.001).immediate
+    assert not Timing(knee=3).immediate
