@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not names:
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(table(figures, (time.monotonic() - started) / 60), encoding="utf-8")
-        print(f"written to {TABLE.relative_to(REPOSITORY)}")
+        print(f"written to {TABLE}")
     return 0 if all(figure.good for figure in figures) else 1
 
 

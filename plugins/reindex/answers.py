@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from reindex.errors import writable
+
 MOST_MESSAGE = 200
 
 
@@ -91,7 +93,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -122,10 +124,10 @@ def _message(content: object, headers: Mapping[str, str]) -> str | None:
     for detail in details if isinstance(details, list) else []:
         if isinstance(detail, Mapping):
             parts.append(f"{detail.get('field')}: {detail.get('reason')}")
-    return "; ".join(parts)[:MOST_MESSAGE]
+    return writable("; ".join(parts))[:MOST_MESSAGE]
 
 
 def _kind(headers: Mapping[str, str]) -> str:
     """A hint when the answer is not JSON: a proxy's page, or the platform's own HTML errors."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip()[:60]
-    return "" if kind in ("", "application/json") else f" ({kind})"
+    return "" if kind in ("", "application/json") else f" ({writable(kind)})"

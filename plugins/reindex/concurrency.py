@@ -75,12 +75,15 @@ class Pace:
 
     def delay(self, now: float) -> float:
         """Seconds to wait before the next request, which this call books."""
-        wait_for_pause = max(0.0, self._paused_until - now)
         if self.per_second is None:
-            return wait_for_pause
+            return self.pause_left(now)
         at = max(self._next, now, self._paused_until)
         self._next = at + 1.0 / self.per_second
         return at - now
+
+    def pause_left(self, now: float) -> float:
+        """Seconds until the pause ends that was asked for last, possibly while one waited."""
+        return max(0.0, self._paused_until - now)
 
     def pause(self, now: float, seconds: float) -> None:
         """Nobody posts for so long."""

@@ -8,7 +8,6 @@ as it is. Everything here is plain data; nothing is looked up.
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
 
 FULL, INCREMENTAL = "full", "incremental"
 DEFAULT_CHUNK_SIZE = 5000
+MOST_PER_SECOND = 1e6
 DEFAULT_FAILURE_TOLERANCE = 0.01
 
 
@@ -186,7 +186,7 @@ def _rate(given: Mapping[str, object]) -> float | None:
     if "requestsPerSecond" not in given:
         return None
     return _number(
-        given, "requestsPerSecond", lambda n: n > 0 and math.isfinite(n), "a number above 0"
+        given, "requestsPerSecond", lambda n: 0 < n <= MOST_PER_SECOND, "a number above 0"
     )
 
 

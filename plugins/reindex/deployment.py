@@ -42,10 +42,8 @@ class Deployment:
         schedule = environ.get("REINDEX_SCHEDULE", cls.schedule or "").strip()
         return cls(
             schedule=None if schedule.lower() in ("", NO_SCHEDULE) else schedule,
-            chunk_size=int(_above_zero(environ, "REINDEX_CHUNK_SIZE", cls.chunk_size)),
-            parallel_chunks=int(
-                _above_zero(environ, "REINDEX_PARALLEL_CHUNKS", cls.parallel_chunks)
-            ),
+            chunk_size=_whole(environ, "REINDEX_CHUNK_SIZE", cls.chunk_size),
+            parallel_chunks=_whole(environ, "REINDEX_PARALLEL_CHUNKS", cls.parallel_chunks),
             retry_delay=timedelta(
                 seconds=_above_zero(
                     environ, "REINDEX_RETRY_DELAY_SECONDS", cls.retry_delay.total_seconds()
@@ -72,3 +70,12 @@ def _above_zero(environ: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number < 1e9:
         raise ValueError(f"environment variable {name} is {text!r}, expected a number above 0")
     return number
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    number = _above_zero(environ, name, default)
+    if number != int(number):
+        raise ValueError(
+            f"environment variable {name} is {environ[name]!r}, expected a whole number"
+        )
+    return int(number)

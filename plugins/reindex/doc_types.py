@@ -117,7 +117,7 @@ def _union_of_skills(roles: list[Document]) -> list[str]:
     for place, role in enumerate(roles):
         field = f"roles[{place}].requiredSkills"
         for skill in _list(role.get("requiredSkills"), field):
-            if not isinstance(skill, str):
+            if type(skill) is not str:  # a bson Code is a subclass, and no text
                 raise UnreadableField(field, skill, "a list of texts")
             seen[skill] = None
     return list(seen)

@@ -42,7 +42,7 @@ class InvalidConf(PermanentError):
         self.field, self.value, self.expected = field, value, expected
 
     def __str__(self) -> str:
-        return f"{self.field}: {shown(self.value)} is not {self.expected}"
+        return f"{shown(self.field, quote=False)}: {shown(self.value)} is not {self.expected}"
 
 
 class InvalidDocType(InvalidConf):
@@ -94,6 +94,14 @@ class LedgerImbalance(TransientError):
 
 def shown(value: object, *, quote: bool = True, most: int = 80) -> str:
     """A value as an error message may show it: one line, at most ``most`` characters."""
-    text = repr(value) if quote or not isinstance(value, str) else value
-    text = " ".join(text.split())
+    try:
+        text = repr(value) if quote or not isinstance(value, str) else value
+    except ValueError:  # an int of thousands of digits
+        text = f"a very large {type(value).__name__}"
+    text = writable(" ".join(text.split()))
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def writable(text: str) -> str:
+    """The text without lone surrogates, which no UTF-8 log, XCom or report can hold."""
+    return text.encode("utf-8", "replace").decode()

@@ -23,7 +23,7 @@ from reindex.folding import Result, failure, folded, settled
 from reindex.ledger import ChunkLedger, Failure
 from reindex.pages import Item, Page
 from reindex.payloads import IndexRequest
-from reindex.service_health import Blame, ServiceHealth
+from reindex.service_health import LONGEST_PATIENCE, Blame, ServiceHealth
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class Indexer:
     checkpoint: Checkpoint
     on_result: OnResult
     _ready: deque[_Document] = field(default_factory=deque)
+    _aside: deque[_Document] = field(default_factory=deque)
     _open: deque[_OpenPage] = field(default_factory=deque)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: ReindexError | None = None
@@ -158,7 +159,7 @@ class Indexer:
         while (document := await self._next()) is not None:
             result = await self._posted(document)
             if result is None:
-                self._ready.append(document)
+                self._aside.append(document)
             else:
                 self._settle(document.place, document.page, document.request, result)
             if len(self._workers) > self._limit.limit:
@@ -168,12 +169,18 @@ class Indexer:
                 self._employ()
 
     async def _next(self) -> _Document | None:
+        """
+        The next document to post. One that was put aside has its turn again as soon as another
+        got through, and at the end.
+        """
         while not self._stopping.is_set():
+            if self._aside and self._health.answered_since(self._aside[0].first_sent):
+                return self._aside.popleft()
             if self._ready:
                 return self._ready.popleft()
             async with self._loading:
-                if self._exhausted:
-                    return None
+                if self._exhausted and not self._ready:
+                    return self._aside.popleft() if self._aside else None
                 if not self._ready:
                     await self._load()
         return None
@@ -199,8 +206,7 @@ class Indexer:
         ``None`` when it is out of attempts and nobody is to blame yet: others go first then.
         """
         while True:
-            if delay := self._pace.delay(time.monotonic()):
-                await asyncio.sleep(delay)
+            await self._turn()
             sent = time.monotonic()
             document.sent(sent)
             answer = await self._post(document.request.body)
@@ -223,6 +229,13 @@ class Indexer:
             if spent:
                 return None
 
+    async def _turn(self) -> None:
+        """Wait for the next slot of the rate, and for the end of any pause."""
+        wait = self._pace.delay(time.monotonic())
+        while wait:
+            await asyncio.sleep(wait)
+            wait = self._pace.pause_left(time.monotonic())
+
     def _refused_for_good(
         self, document: _Document, answer: Refused, sent: float, now: float
     ) -> Failure:
@@ -242,7 +255,13 @@ class Indexer:
         self._health.failed(request.doc_id, answer.message, now, answer.retry_after)
         if answer.reason in (Reason.RATE_LIMITED, Reason.TIMEOUT) or answer.status == 503:
             self._limit.overloaded()
-        if answer.retry_after:
+        if answer.retry_after and answer.retry_after > LONGEST_PATIENCE:
+            self._give_up(
+                ServiceUnavailable(
+                    f"{self.policy.where} asks to come back in {answer.retry_after:.0f} s"
+                )
+            )
+        elif answer.retry_after:
             self._pace.pause(now, answer.retry_after)
 
     def _settle(self, place: int, opened: _OpenPage, item: Item, result: Result) -> None:
@@ -297,7 +316,11 @@ class Indexer:
             self._fold(also_begun=True)
             if self.ledger is not saved:
                 saved = self.ledger
-                await self.checkpoint(saved)
+                try:
+                    await self.checkpoint(saved)
+                except Exception:
+                    # The next one may succeed; without any, a later attempt only redoes more.
+                    log.warning("the ledger could not be saved", exc_info=True)
 
 
 def _settled_up_to(opened: _OpenPage) -> int:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from reindex.errors import InvalidConf, UnknownJobType
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 REINDEX_BATCH = "reindex.batch"
 
@@ -72,12 +76,15 @@ def check_payload(name: str, payload: object) -> None:
     from jsonschema import Draft202012Validator  # at run time: the DAG file imports this module
 
     schema = job_type(name).schema
-    for error in sorted(
-        Draft202012Validator(schema).iter_errors(payload), key=lambda e: e.json_path
-    ):
+    for error in sorted(Draft202012Validator(schema).iter_errors(payload), key=_place):
         if error.validator == "required":
             assert isinstance(error.instance, Mapping)
             field = next(key for key in error.validator_value if key not in error.instance)
             raise InvalidConf(field, None, f"given: a {name} job requires it")
         field = error.json_path.removeprefix("$").removeprefix(".") or "payload"
         raise InvalidConf(field, error.instance, f"of type {error.validator_value}")
+
+
+def _place(error: ValidationError) -> list[tuple[bool, str | int]]:
+    """Sorts by field, and within a list by number."""
+    return [(isinstance(step, int), step) for step in error.absolute_path]

@@ -194,6 +194,10 @@ def run_ledger(
     used: list[ChunkLedger] = []
     for chunk in planned:
         ledger = by_index.get(chunk.index) or _nothing(chunk)
+        if not ledger.complete:
+            # More than was expected: these came after the plan, and hide nothing of the others.
+            more = max(0, -ledger.total.not_reached)
+            ledger = came_and_went(ledger, chunk.docType, appeared=more, vanished=0)
         used.append(ledger)
         for name, counted in ledger.counts.items():
             counts[name] = counts.get(name, Counts()) + counted

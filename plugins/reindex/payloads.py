@@ -17,8 +17,11 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 from reindex.doc_types import DocType, Document, Joined, UnreadableField
+from reindex.errors import shown
 
+MOST_KEY = 40
 _EPOCH_DIGITS = 8  # an ObjectId's first four bytes: seconds since 1970
+_AS_IT_IS = {str, bool, int, type(None)}
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
 
@@ -63,8 +66,8 @@ def index_request(
             "updatedAt": _iso(updated_at, "updatedAt"),
         }
         encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    except (UnreadableField, UnicodeEncodeError, RecursionError) as error:
-        # An encoding error's own text quotes the value.
+    except (ValueError, RecursionError) as error:
+        # UnreadableField names field and type; the text of any other one may quote the value.
         message = (
             str(error)
             if isinstance(error, UnreadableField)
@@ -94,37 +97,43 @@ def _updated_at(document: Document, field: str) -> datetime | None:
         return None
     if not isinstance(value, datetime):
         raise UnreadableField(field, value, "a date")
-    return _utc(value)
+    return _utc(value, field)
 
 
-def _utc(value: datetime) -> datetime:
+def _utc(value: datetime, field: str) -> datetime:
     if value.tzinfo is None:  # as pymongo reads them
         return value.replace(tzinfo=timezone.utc)
-    return value if value.tzinfo is timezone.utc else value.astimezone(timezone.utc)
+    try:
+        return value if value.tzinfo is timezone.utc else value.astimezone(timezone.utc)
+    except OverflowError:
+        raise UnreadableField(field, value, "a date within the years 1 to 9999 in UTC") from None
 
 
 def _iso(value: datetime, field: str) -> str:
     """As JavaScript's ``toISOString`` writes it, which is what the platform compares."""
-    try:
-        value = _utc(value)
-    except OverflowError:
-        raise UnreadableField(field, value, "a date within the years 1 to 9999 in UTC") from None
-    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return _utc(value, field).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _jsonable(value: object, field: str) -> object:
-    kind = type(value)
-    if kind is str or value is None or kind is bool or kind is int:
+    """The value as JSON has it. Paths are put together only when something is unreadable."""
+    if type(value) in _AS_IT_IS:
         return value
+    if isinstance(value, Mapping):
+        return {_key(key, field): _inside(field, key, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_inside(field, place, item) for place, item in enumerate(value)]
     if isinstance(value, float):
         return _finite(value, field)
-    if isinstance(value, Mapping):
-        return {_key(k, field): _jsonable(v, f"{field}.{k}") for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item, f"{field}[{place}]") for place, item in enumerate(value)]
     if isinstance(value, datetime):
         return _iso(value, field)
     return _bson_scalar(value, field)
+
+
+def _inside(field: str, step: str | int, item: object) -> object:
+    if type(item) in _AS_IT_IS:
+        return item
+    where = f"[{step}]" if isinstance(step, int) else f".{shown(step, quote=False, most=MOST_KEY)}"
+    return _jsonable(item, field + where)
 
 
 def _key(key: object, field: str) -> str:

@@ -35,8 +35,8 @@ def pages_of(
 
     First the documents that an earlier attempt failed to post; these do not move the position.
     """
-    again = worth_another_try(ledger)
-    yield from _list_pages(source, work.doc_type, again, updated_since, lambda _: None)
+    for doc_type, again in worth_another_try(ledger).items():
+        yield from _list_pages(source, doc_type, again, updated_since, lambda _: None)
     position = ledger.position
     if not isinstance(position, str):
         done = position or 0

@@ -59,13 +59,17 @@ class ServiceHealth:
                 self._since + LONGEST_PATIENCE, max(self._patience_until, asked_for)
             )
 
+    def answered_since(self, time: float) -> bool:
+        """Whether the service dealt with any document after that time."""
+        return self._last_answer > time
+
     def blame(self, now: float, first_sent: float) -> Blame:
         """
         Why a document, sent first at ``first_sent``, still is not through.
 
         To be asked right after :meth:`failed`.
         """
-        if self._last_answer > first_sent:
+        if self.answered_since(first_sent):
             return Blame.DOCUMENT
         if now < self._patience_until:
             return Blame.NOBODY

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from reindex.conf import RunConf
+from reindex.conf import OBJECT_ID, RunConf
 from reindex.doc_types import ALL
 from reindex.ledger import Counts, Failure, RunLedger
 
@@ -17,6 +17,7 @@ from reindex.ledger import Counts, Failure, RunLedger
 MOST_REPORTED_BYTES = 90_000
 MOST_SAMPLED = 100
 MOST_PASTED_IDS = 3_000
+MOST_SUMMARY = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def tolerated_failures(documents: int, tolerance: float) -> int:
     Rounded up: with the default of 1 %, one bad document does not fail a batch of ten (T56.2).
     A tolerance of 0 tolerates none.
     """
-    return math.ceil(documents * tolerance)
+    return math.ceil(round(documents * tolerance, 6))
 
 
 def verdict_of(run: RunLedger, conf: RunConf) -> Verdict:
@@ -134,8 +135,12 @@ def failed_ids_conf(failures: tuple[Failure, ...]) -> dict[str, object] | None:
     """The same spelled out as ids, where these fit into a conf; ``None`` where they do not."""
     if not failures or len(failures) > MOST_PASTED_IDS:
         return None
-    names = {failure.docType for failure in failures}
-    ids = [failure.docId for failure in failures]
+    # An _id that is no ObjectId, which the plan found, can be in no conf.
+    again = [failure for failure in failures if OBJECT_ID.fullmatch(failure.docId)]
+    if not again:
+        return None
+    names = {failure.docType for failure in again}
+    ids = list(dict.fromkeys(failure.docId for failure in again))
     return {"docType": names.pop() if len(names) == 1 else ALL, "docIds": ids}
 
 
@@ -160,7 +165,7 @@ def summary(result: Mapping[str, object]) -> str:
     )
     problems = result["problems"]
     assert isinstance(problems, list)
-    why = f": {'; '.join(problems)}" if problems else ""
+    why = f": {'; '.join(problems)}"[:MOST_SUMMARY] if problems else ""
     return f"reindex {result['docType']} {result['state']}{why} [{figures}]"
 
 

@@ -58,10 +58,11 @@ def to_drive_again(work: Work, ledger: ChunkLedger | None) -> Work:
     return replace(rest, ids=failed + rest.ids)
 
 
-def worth_another_try(ledger: ChunkLedger) -> tuple[str, ...]:
-    """The failed ids that the next attempt of the same chunk begins with."""
-    return tuple(
-        failure.docId
-        for failure in ledger.failures
-        if (reason := Reason(failure.reason)).transient or reason is Reason.AUTH
-    )
+def worth_another_try(ledger: ChunkLedger) -> dict[str, list[str]]:
+    """By document type, the failed ids that the next attempt of the same chunk begins with."""
+    again: dict[str, list[str]] = {}
+    for failure in ledger.failures:
+        reason = Reason(failure.reason)
+        if reason.transient or reason is Reason.AUTH:
+            again.setdefault(failure.docType, []).append(failure.docId)
+    return again

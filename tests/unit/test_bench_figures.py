@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,25 @@ def test_an_unknown_program_is_refused_by_name(capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     assert "operatr_rate" in error
     assert all(name in error for name in PROGRAMS)
+
+
+@pytest.mark.parametrize(("goal", "status"), [(Goal(0.8), 0), (Goal(0.95), 1)])
+def test_a_run_of_everything_writes_the_table_and_fails_when_a_goal_is_missed(
+    goal: Goal, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = replace(FIGURE, goal=goal)
+    monkeypatch.setattr("bench.__main__.PROGRAMS", {"x": lambda: [figure]})
+    monkeypatch.setattr("bench.__main__.TABLE", tmp_path / "docs" / "performance.md")
+    assert main([]) == status
+    written = (tmp_path / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert table([figure], 0.0).splitlines()[-1] == written.splitlines()[-1]
+
+
+def test_a_run_by_name_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.__main__.PROGRAMS", {"x": lambda: [FIGURE]})
+    monkeypatch.setattr("bench.__main__.TABLE", tmp_path / "performance.md")
+    assert main(["x"]) == 0
+    assert not (tmp_path / "performance.md").exists()
 
 
 def test_descriptor_bytes_are_those_of_the_plans_list() -> None:

@@ -66,7 +66,6 @@ def test_a_number_that_cannot_be_used_is_named_with_its_variable(variable: str, 
         Deployment.from_environment({variable: text})
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: 0.5 passes as a number above 0 and becomes 0")
 @pytest.mark.parametrize("variable", ["REINDEX_CHUNK_SIZE", "REINDEX_PARALLEL_CHUNKS"])
 def test_half_a_chunk_is_refused(variable: str) -> None:
     with pytest.raises(ValueError, match=variable):

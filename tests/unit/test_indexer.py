@@ -287,12 +287,6 @@ def test_more_passing_failures_than_tolerated_end_the_chunk() -> None:
         pytest.param(
             ids(10, 41),
             id="the last ten of a page",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=ServiceUnavailable,
-                reason="BUG: documents put back for later keep the queue filled, so that the next "
-                "page, with 950 good ones, is not loaded before patience ends",
-            ),
         ),
     ],
 )
@@ -386,10 +380,6 @@ def test_retry_after_holds_everyone_back() -> None:
     assert not [at for at, _ in bench.api.posts if told < at - bench.began < told + 30 - 1e-6]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: who waits for his slot in the rate when Retry-After comes does not wait longer",
-)
 def test_retry_after_holds_back_those_who_wait_for_the_rate() -> None:
     asked = Refused(Reason.RATE_LIMITED, "HTTP 429", 429, retry_after=30.0)
     policy = replace(POLICY, requests_per_second=5)
@@ -399,11 +389,6 @@ def test_retry_after_holds_back_those_who_wait_for_the_rate() -> None:
     assert not [at for at, _ in bench.api.posts if told < at - bench.began < told + 30 - 1e-6]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="BUG: Retry-After is obeyed without a limit: nobody posts, nobody looks at the patience",
-)
 def test_a_retry_after_of_a_day_ends_the_chunk_instead_of_waiting() -> None:
     asked = Refused(Reason.RATE_LIMITED, "HTTP 429", 429, retry_after=86_400.0)
     bench = Bench(always(asked))
@@ -420,9 +405,6 @@ def test_the_ledger_is_saved_about_once_a_second_also_amid_a_page() -> None:
     assert all(ledger.position == hex_id(ledger.total.fetched) for ledger in bench.saved)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG: the first error ends the saving task, silently, for the whole attempt"
-)
 def test_a_checkpoint_that_failed_once_is_not_the_last() -> None:
     bench = Bench(policy=replace(POLICY, requests_per_second=10))
     tried: list[int] = []

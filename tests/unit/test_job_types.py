@@ -71,7 +71,6 @@ def test_a_payload_that_breaks_the_schema_is_refused_by_field(
     assert str(refused.value).startswith(text)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: paths are sorted as text, docIds[10] before docIds[2]")
 def test_the_first_of_several_bad_ids_is_named() -> None:
     doc_ids: list[object] = ["x"] * 11
     doc_ids[2] = doc_ids[10] = None

@@ -233,10 +233,6 @@ def test_a_run_closes_whatever_became_of_its_chunks(
     assert {each.index for each in run.incomplete} == (lost | cut) & set(range(len(met)))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: what appeared in a chunk that failed is subtracted from what others did not reach",
-)
 def test_documents_that_appeared_do_not_hide_those_that_were_not_reached() -> None:
     grown = Counts(expected=10, fetched=13, indexed=13)
     run = run_ledger([CREATORS, PROJECTS], [complete(0, "creator", grown, complete=False)])

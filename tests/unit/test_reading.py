@@ -122,10 +122,6 @@ def retried(ledger: ChunkLedger, source: FakeSource, work: Work) -> ChunkLedger:
     return settled_by_type(ledger)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: an id that both collections hold is tried again in both, and counted twice",
-)
 @pytest.mark.parametrize("failed", [("project",), ("creator", "project")])
 def test_an_id_of_both_collections_is_counted_once_in_each(failed: tuple[str, ...]) -> None:
     source = FakeSource({"creator": ids(1), "project": ids(1)})

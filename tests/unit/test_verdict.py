@@ -78,7 +78,6 @@ def test_the_tolerance_is_rounded_up_to_whole_documents(
     assert tolerated_failures(documents, tolerance) == tolerated
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: 100 * 0.07 is 7.000000000000001, rounded up to 8")
 def test_a_whole_number_of_documents_is_not_rounded_up() -> None:
     assert tolerated_failures(100, 0.07) == 7
 
@@ -264,10 +263,6 @@ def test_the_ids_to_retry_are_named_with_their_type_while_they_fit() -> None:
     assert failed_ids_conf((*many, creator)) is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: an _id that the plan rejected, such as 42, makes the pasted conf refused",
-)
 def test_the_conf_to_paste_is_accepted_whatever_failed() -> None:
     strange = Failure("creator", "42", "unreadable", None, 0, "_id is a int")
     retry = failed_ids_conf((strange, a_failure(hex_id(1))))
@@ -345,10 +340,6 @@ def test_any_report_is_below_its_limit(
     assert reported["totalIndexed"] == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: a job's failure holds every problem in full: 413, and the job never hears",
-)
 def test_the_message_of_a_failed_job_is_below_the_limit_too() -> None:
     descriptors = [
         descriptor_of(RangeChunk(n, "creator", hex_id(n), hex_id(n + 1), 5)) for n in range(1_000)

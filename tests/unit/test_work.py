@@ -45,8 +45,8 @@ def test_without_a_ledger_all_of_it_remains() -> None:
 def test_only_what_may_pass_or_wanted_a_token_is_worth_another_try(reason: Reason) -> None:
     ledger = a_ledger(2, failures=(a_failure(hex_id(1), reason), a_failure(hex_id(2))))
     transient = {Reason.RATE_LIMITED, Reason.SERVER, Reason.TIMEOUT, Reason.CONNECTION, Reason.AUTH}
-    expected = (hex_id(1), hex_id(2)) if reason in transient else (hex_id(2),)
-    assert worth_another_try(ledger) == expected
+    expected = [hex_id(1), hex_id(2)] if reason in transient else [hex_id(2)]
+    assert worth_another_try(ledger) == {"creator": expected}
 
 
 def test_a_complete_chunk_is_driven_again_for_its_failures_only() -> None:

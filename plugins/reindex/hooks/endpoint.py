@@ -75,6 +75,10 @@ def endpoint_of(conn_id: str) -> Endpoint:
         raise _invalid(conn_id, "host is empty, expected the service's address")
     if not conn.password:
         raise _invalid(conn_id, "password is empty, expected the service's bearer token")
+    if not conn.password.isprintable() or not conn.password.isascii():
+        raise _invalid(
+            conn_id, "password holds a character that no token has, such as a line break"
+        )
     return Endpoint(conn_id, _base_url(conn), conn.password, **_extras(conn_id, conn.extra_dejson))
 
 

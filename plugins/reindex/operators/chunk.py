@@ -190,6 +190,7 @@ def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
 
 
 async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
+    # In a thread: inside an event loop, Airflow's own call could dead-lock.
     await asyncio.to_thread(_store, store, chunk, ledger)
 
 
@@ -226,6 +227,8 @@ def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
     off = ledger.total.not_reached
     if off and work.id_range is not None:
         _recount(mongo, work, work.id_range, ledger)
+    elif off > 0:
+        raise LedgerImbalance(f"{off} ids of {work.doc_type} were planned and never met")
     return came_and_went(ledger, work.doc_type, appeared=max(0, -off), vanished=max(0, off))
 
 

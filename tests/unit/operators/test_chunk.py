@@ -58,12 +58,6 @@ def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
         proven(10, RANGE, Counts(expected=10, fetched=7, indexed=7))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="BUG: ids of a list that were never met are booked as vanished, unproven: a redrive "
-    "whose earlier ids are gone from XCom does nothing and calls itself a success",
-)
 def test_ids_of_a_list_that_were_never_met_are_an_imbalance() -> None:
     with pytest.raises(LedgerImbalance):
         proven(0, Work("creator", tuple(ids(5))), Counts(expected=5, fetched=2, indexed=2))
