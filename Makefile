@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS)
 
-.PHONY: demo up test unit lint bench lock clean
+.PHONY: demo up test unit lint bench mutants lock clean
 
 demo: $(READY)  ## a real run on generated data, shown as it goes; stops everything
 	@$(DEMO)
@@ -31,6 +31,9 @@ lint: $(READY)  ## ruff and mypy
 
 bench: $(READY)  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench
+
+mutants: $(READY)  ## make ledger and chunking wrong, place by place: do the tests notice?
+	@$(BIN)/python -m bench.mutants
 
 lock: $(READY)  ## renew constraints.txt from requirements-dev.txt
 	@PATH="$(BIN):$$PATH" sh sandbox/lock.sh

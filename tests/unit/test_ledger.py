@@ -238,6 +238,22 @@ def test_documents_that_appeared_do_not_hide_those_that_were_not_reached() -> No
     run = run_ledger([CREATORS, PROJECTS], [complete(0, "creator", grown, complete=False)])
     assert run.total_not_reached == 4
     assert all(each.notReached >= 0 for each in run.incomplete)
+    assert run.counts["creator"] == replace(grown, appeared=3)
+
+
+def test_the_time_of_a_type_is_from_its_first_chunk_to_its_last() -> None:
+    chunks = [descriptor_of(SliceChunk(index, "creator", index * 10, 10)) for index in range(3)]
+    times = [(5.0, 8.0), (3.0, 4.0), (6.0, 7.0)]
+    ledgers = [
+        complete(index, "creator", ALL_WELL, started=started, ended=ended)
+        for index, (started, ended) in enumerate(times)
+    ]
+    assert run_ledger(chunks, ledgers).spans == {"creator": (3.0, 8.0)}
+
+
+def test_a_rejection_of_the_plan_counts_also_where_its_type_has_no_chunk() -> None:
+    run = run_ledger([], [], [a_failure("42", Reason.UNREADABLE)])
+    assert run.counts == {"creator": Counts(expected=1, fetched=1, failed=1)}
 
 
 def test_what_was_expected_of_all_is_booked_under_the_types_found() -> None:
