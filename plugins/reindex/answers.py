@@ -69,7 +69,7 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """
     content = _json(body)
     if status == 200:
-        said = content.get("status") if isinstance(content, Mapping) else None
+        said = content.get("status") if isinstance(content, dict) else None
         if said == "indexed":
             return INDEXED
         if said == "ignored":
@@ -109,7 +109,7 @@ def _reason(status: int) -> Reason:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
+        return json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
 

@@ -21,6 +21,8 @@ from reindex.errors import shown
 
 MOST_KEY = 40
 _EPOCH_DIGITS = 8  # an ObjectId's first four bytes: seconds since 1970
+# By far the most documents hold nothing but JSON's own types, and take no second look.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _AS_IT_IS = {str, bool, int, type(None)}
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
@@ -62,10 +64,10 @@ def index_request(
         body = {
             "docType": doc_type.name,
             "docId": doc_id,
-            "payload": _jsonable(doc_type.payload(document, joined), "payload"),
+            "payload": doc_type.payload(document, joined),
             "updatedAt": _iso(updated_at, "updatedAt"),
         }
-        encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        encoded = _encoded(body)
     except (ValueError, RecursionError) as error:
         # UnreadableField names field and type; the text of any other one may quote the value.
         message = (
@@ -75,6 +77,14 @@ def index_request(
         )
         return Rejection(doc_type.name, doc_id, message)
     return IndexRequest(doc_type.name, doc_id, updated_at, encoded)
+
+
+def _encoded(body: Mapping[str, object]) -> bytes:
+    try:
+        return _JSON.encode(body).encode()
+    except (TypeError, ValueError):
+        # Something that JSON has no word for: translate it, or find out which field it is.
+        return _JSON.encode({**body, "payload": _jsonable(body["payload"], "payload")}).encode()
 
 
 def _newest(doc_id: str, document: Document, joined: Joined) -> datetime:
@@ -119,7 +129,7 @@ def _jsonable(value: object, field: str) -> object:
     if type(value) in _AS_IT_IS:
         return value
     if isinstance(value, Mapping):
-        return {_key(key, field): _inside(field, key, item) for key, item in value.items()}
+        return {key: _inside(field, key, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_inside(field, place, item) for place, item in enumerate(value)]
     if isinstance(value, float):
@@ -136,20 +146,12 @@ def _inside(field: str, step: str | int, item: object) -> object:
     return _jsonable(item, field + where)
 
 
-def _key(key: object, field: str) -> str:
-    if not isinstance(key, str):
-        raise UnreadableField(field, key, "an object with text keys")
-    return key
-
-
 def _bson_scalar(value: object, field: str) -> object:
     # By name, so that the pure core imports no bson: an ObjectId, Int64 or Decimal128.
     name = type(value).__name__
     if name == "ObjectId":
         return str(value)
     if isinstance(value, (str, int)):
-        if name == "Code":  # a subclass of str that is JavaScript, not text
-            raise UnreadableField(field, value, "text")
         return str(value) if isinstance(value, str) else int(value)
     if name == "Decimal128":
         number = Decimal(str(value))

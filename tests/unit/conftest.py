@@ -1,19 +1,14 @@
-"""What every unit test gets: no network, no Airflow home of the person who runs it."""
+"""What every unit test gets: no network, and hypothesis' settings."""
 
 from __future__ import annotations
 
-import os
 import socket
-import tempfile
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before anything imports Airflow, which writes its configuration there.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="reindex-unit-"))
-
-# The same examples on every run; REINDEX_HYPOTHESIS=deep looks further, and elsewhere each time.
+# The same examples on every run; --hypothesis-profile=deep looks further, elsewhere each time.
 settings.register_profile(
     "unit",
     deadline=None,
@@ -25,7 +20,7 @@ settings.register_profile(
 settings.register_profile(
     "deep", settings.get_profile("unit"), max_examples=2_000, derandomize=False
 )
-settings.load_profile(os.environ.get("REINDEX_HYPOTHESIS", "unit"))
+settings.load_profile("unit")
 
 
 class DialsOutError(AssertionError):

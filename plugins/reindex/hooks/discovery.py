@@ -1,9 +1,9 @@
-"""The Discovery indexing API, over one keep-alive session."""
+"""The Discovery indexing API, over keep-alive connections."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -13,31 +13,29 @@ from yarl import URL
 from reindex import connection_ids
 from reindex.answers import Answer, Reason, Refused, answer_of
 from reindex.hooks.endpoint import Endpoint, endpoint_of
+from reindex.hooks.keep_alive import HttpAnswer, KeepAlivePosts
 
 INDEX_UPDATE = "/search/index-update"
-# The platform closes an idle connection after 5 s; one second of grace keeps us from posting
-# into a connection that is being closed.
-KEEP_ALIVE_SECONDS = 4.0
+
+PostOnce = Callable[[bytes], Awaitable[HttpAnswer]]
 
 
 class DiscoverySession:
     """Posts index requests; every way that a post can end is an :data:`Answer`, never a raise."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, proxy: str | None) -> None:
-        self._session, self._url, self._proxy = session, url, proxy
+    def __init__(self, post_once: PostOnce) -> None:
+        self._post_once = post_once
 
     async def post(self, body: bytes) -> Answer:
         """Post one request's JSON, once."""
         try:
-            async with self._session.post(
-                self._url, data=body, proxy=self._proxy, allow_redirects=False
-            ) as response:
-                return answer_of(response.status, response.headers, await response.read())
+            answer = await self._post_once(body)
         except asyncio.TimeoutError:
             return Refused(Reason.TIMEOUT, "no answer in time")
         except (aiohttp.ClientError, OSError) as error:
             # Its text may hold the URL with a proxy's credentials: the class says enough.
             return Refused(Reason.CONNECTION, type(error).__name__)
+        return answer_of(answer.status, answer.headers, answer.body)
 
 
 class DiscoveryHook(BaseHook):
@@ -60,14 +58,30 @@ class DiscoveryHook(BaseHook):
 
     @asynccontextmanager
     async def session(self, endpoint: Endpoint) -> AsyncIterator[DiscoverySession]:
-        """One keep-alive session; the number of connections is left to the caller's limit."""
-        connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=endpoint.ssl_context()
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            headers=endpoint.headers,
-            timeout=aiohttp.ClientTimeout(total=endpoint.timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        ) as session:
-            yield DiscoverySession(session, URL(endpoint.base_url + INDEX_UPDATE), endpoint.proxy)
+        """One session; how many posts are in flight is left to the caller's limit."""
+        url = URL(endpoint.base_url + INDEX_UPDATE)
+        if endpoint.proxy is None:
+            context = endpoint.ssl_context() if url.scheme == "https" else None
+            async with KeepAlivePosts(url, endpoint.headers, endpoint.timeout, context) as posts:
+                yield DiscoverySession(posts.post)
+        else:
+            async with _through_proxy(url, endpoint, endpoint.proxy) as post_once:
+                yield DiscoverySession(post_once)
+
+
+@asynccontextmanager
+async def _through_proxy(url: URL, endpoint: Endpoint, proxy: str) -> AsyncIterator[PostOnce]:
+    """A proxy is spoken to by a full client; the CPU that it takes is then not what counts."""
+    connector = aiohttp.TCPConnector(limit=0, ssl=endpoint.ssl_context())
+    async with aiohttp.ClientSession(
+        connector=connector,
+        headers=endpoint.headers,
+        timeout=aiohttp.ClientTimeout(total=endpoint.timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+
+        async def post_once(body: bytes) -> HttpAnswer:
+            async with session.post(url, data=body, proxy=proxy, allow_redirects=False) as answer:
+                return HttpAnswer(answer.status, answer.headers, await answer.read())
+
+        yield post_once

@@ -44,13 +44,22 @@ class Endpoint:
         """For error messages: the address and the connection to look at."""
         return f"{self.base_url} (connection {self.conn_id!r})"
 
-    def ssl_context(self) -> ssl.SSLContext | bool:
-        """What aiohttp takes as ``ssl``."""
+    def ssl_context(self) -> ssl.SSLContext:
+        """How to trust the service, and how to show who we are, when it is spoken to over TLS."""
+        try:
+            return self._ssl_context()
+        except OSError as error:  # ssl.SSLError is one
+            raise _invalid(
+                self.conn_id, f"extras verify and cert cannot be used ({type(error).__name__})"
+            ) from None
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(
+            cafile=self.verify if isinstance(self.verify, str) else None
+        )
         if self.verify is False:
-            return False
-        if self.verify is True and self.cert is None:
-            return True
-        context = ssl.create_default_context(cafile=None if self.verify is True else self.verify)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         if self.cert:
             context.load_cert_chain(*self.cert)
         return context
