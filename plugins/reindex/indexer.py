@@ -28,6 +28,7 @@ from reindex.service_health import LONGEST_PATIENCE, Blame, ServiceHealth
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
+ATTEMPTS_A_TURN = 2
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 CHECKPOINT_SECONDS = 1.0
 
@@ -203,7 +204,8 @@ class Indexer:
         """
         Post one document until it is settled: taken, refused for good, or out of attempts.
 
-        ``None`` when it is out of attempts and nobody is to blame yet: others go first then.
+        ``None`` when its turn is over and nobody is to blame yet: others go first then, so that
+        a few bad documents in a row do not pass for a service that is down.
         """
         while True:
             await self._turn()
@@ -226,7 +228,7 @@ class Indexer:
             if spent and blame is Blame.DOCUMENT:
                 return failure(document.request, answer, document.attempts)
             await asyncio.sleep(_delay_before(document.attempts + 1))
-            if spent:
+            if blame is Blame.NOBODY and document.attempts >= ATTEMPTS_A_TURN:
                 return None
 
     async def _turn(self) -> None:

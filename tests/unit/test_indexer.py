@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 
 from reindex.answers import IGNORED, INDEXED, Answer, Reason, Refused
 from reindex.chunks import LOWEST_ID
-from reindex.errors import AuthRefused, ReindexError, ServiceUnavailable, TooManyFailures
+from reindex.errors import (
+    AuthRefused,
+    ChunkKilled,
+    ReindexError,
+    ServiceUnavailable,
+    TooManyFailures,
+)
 from reindex.folding import Result
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts
@@ -224,6 +230,26 @@ def test_a_refused_token_stops_at_once_and_keeps_what_was_done() -> None:
     assert len(refused) == len(set(refused))
 
 
+def test_an_indexer_that_is_told_to_stop_keeps_what_was_done() -> None:
+    bench = Bench()
+    indexer = Indexer(POLICY, a_ledger(1_000), bench.checkpoint, lambda *_: None)
+    indexer.stop(ChunkKilled("too early to mean anything"))
+    killed = ChunkKilled("Airflow asked this task to end")
+
+    def stopping(doc_id: str, _attempt: int) -> Answer:
+        if doc_id == hex_id(100):
+            indexer.stop(killed)
+        return INDEXED
+
+    bench.api.script = stopping
+    with pytest.raises(ChunkKilled) as caught:
+        bench.clock.run(indexer.run(_streamed(pages(requests(1_000))), bench.api.post))
+    assert caught.value is killed
+    assert 36 <= indexer.ledger.total.indexed <= 164
+    assert indexer.ledger.position == hex_id(indexer.ledger.total.fetched)
+    indexer.stop(ChunkKilled("too late to mean anything"))
+
+
 @pytest.mark.parametrize(
     "answer", [NO_CONNECTION, SERVER_ERROR, Refused(Reason.SERVER, "HTTP 503", 503)]
 )
@@ -284,6 +310,10 @@ def test_more_passing_failures_than_tolerated_end_the_chunk() -> None:
         pytest.param(ids(5, 996), id="the last five"),
         pytest.param([hex_id(number) for number in range(100, 1_000, 100)], id="one in a hundred"),
         pytest.param(ids(8), id="the first eight"),
+        pytest.param(
+            ids(20),
+            id="the first twenty",
+        ),
         pytest.param(
             ids(10, 41),
             id="the last ten of a page",

@@ -123,6 +123,12 @@ def test_chunks_that_did_not_reach_all_fail_the_run_and_the_first_three_are_name
     )
 
 
+def test_three_chunks_that_did_not_reach_all_are_all_named() -> None:
+    chunks = [descriptor_of(SliceChunk(n, "creator", n, 1)) for n in range(3)]
+    (problem,) = problems(run_ledger(chunks, []), OF_IDS)
+    assert problem.endswith("creator ids 3–3: 1)")
+
+
 def test_a_chunk_that_gave_up_at_its_very_end_fails_the_run() -> None:
     run = a_run(done(indexed=10), complete=False, error="TooManyFailures: x")
     (problem,) = problems(run)
@@ -306,6 +312,10 @@ def test_samples_hold_a_hundred_and_a_report_that_fits_keeps_them() -> None:
         assert len(sample) == 100
         assert reported[key] == sample
     assert (reported["retry"], result["retry"] is None) == (None, False)
+
+
+def test_the_limit_of_a_report_is_the_agreed_one() -> None:
+    assert MOST_REPORTED_BYTES == 90_000
 
 
 @given(

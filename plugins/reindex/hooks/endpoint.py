@@ -119,7 +119,7 @@ def _extras(conn_id: str, extras: Mapping[str, Any]) -> dict[str, Any]:
 def _seconds(conn_id: str, value: object) -> float:
     try:
         seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = 0.0
     if not 0 < seconds <= 3600:
         raise _invalid(conn_id, f"extra timeout is {shown(value)}, expected seconds above 0")
