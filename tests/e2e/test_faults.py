@@ -275,9 +275,9 @@ def test_token_expires_midway(stack: Stack, creators: Expected, table: FaultTabl
     )
 
 
-def slowly(stack: Stack) -> dict[str, object]:
+def slowly(stack: Stack, milliseconds: int = 50) -> dict[str, object]:
     """Make a chunk of all creators take about ten seconds."""
-    stack.platform.put_faults([{"kind": "latency", "ms": 50}])
+    stack.platform.put_faults([{"kind": "latency", "ms": milliseconds}])
     return {"maxInFlight": 1, "chunkSize": CREATORS}
 
 
@@ -327,6 +327,29 @@ def test_chunk_is_killed_and_goes_on(stack: Stack, creators: Expected, table: Fa
         "a chunk's process is killed (SIGKILL)",
         "success",
         "the next attempt goes on at the last checkpoint; each document is counted once",
+    )
+
+
+def test_supervisor_is_killed_and_its_orphan_goes_on_posting(
+    stack: Stack, creators: Expected, table: FaultTable
+) -> None:
+    run_id, job_id = started(stack, slowly(stack, milliseconds=150))
+    orphan = running_chunk(stack, run_id, posted=20)
+    supervisor = orphan.parent()
+    assert supervisor is not None
+    supervisor.kill()
+    second = running_chunk(stack, run_id, posted=20, other_than=orphan.pid)
+    both_posted = orphan.is_running() and second.is_running()
+    end = ended(stack, run_id, job_id)
+    end.assert_explained(creators)
+    assert both_posted
+    assert end.state == "success"
+    assert end.result["indexed"] + end.result["ignored"] == CREATORS
+    assert end.reports == 1
+    table.add(
+        "a chunk's supervisor is killed, the orphan goes on posting",
+        "success",
+        "the next attempt posts beside it: `ignored` or `indexed`, each document counted once",
     )
 
 

@@ -43,6 +43,24 @@ def test_a_run_without_a_job_has_nobody_to_tell(
     assert told == []
 
 
+class Registered:
+    """A task instance whose run registered a job of its own."""
+
+    def xcom_pull(self, **asked: Any) -> Any:
+        assert asked == {"task_ids": "plan", "key": "job", "map_indexes": -1}
+        return {"jobId": "job-night", "workerId": "worker-2"}
+
+
+def test_the_job_that_the_night_registered_is_told(told: list[tuple[JobReference, str]]) -> None:
+    report_time_out({**context({}), "ti": Registered()})
+    assert [job for job, _ in told] == [JobReference("job-night", "worker-2")]
+
+
+def test_the_job_of_the_conf_comes_first(told: list[tuple[JobReference, str]]) -> None:
+    report_time_out({**context({"jobId": "job-1"}), "ti": Registered()})
+    assert [job for job, _ in told] == [JobReference("job-1")]
+
+
 @pytest.mark.parametrize("reason", ["task_failure", None, ""])
 def test_every_other_failure_was_reported_by_the_report_task(
     told: list[tuple[JobReference, str]], reason: str | None
