@@ -8,6 +8,7 @@ stops everything. With `--stay` the Airflow UI is left running until Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Mapping
@@ -188,7 +189,8 @@ def _stay(stack: Stack) -> None:
         f"search what was indexed: {stack.platform.base_url}/market/creators?q=python\n"
         "Ctrl-C stops everything"
     )
-    signal.pause()
+    with contextlib.suppress(KeyboardInterrupt):  # the way it is meant to end
+        signal.pause()
 
 
 if __name__ == "__main__":
