@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 
-import aiohttp
 from yarl import URL
 
 from bench.bare_loops import HEADERS
@@ -22,6 +21,7 @@ from bench.figures import REPETITIONS, Figure, Goal, Spread, interleaved, ratios
 from bench.target import PATH, running_target
 from reindex.answers import Answer
 from reindex.hooks.discovery import DiscoverySession
+from reindex.hooks.keep_alive import KeepAlivePosts
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger
 from reindex.pages import Page
@@ -30,6 +30,7 @@ from reindex.payloads import IndexRequest
 COMMAND = "python -m bench.knee"
 RATE_GOAL, LATENCY_GOAL = Goal(0.95), Goal(1.5, at_most=True)
 PAGE = 500
+TIMEOUT_SECONDS = 30.0
 MOST_IN_FLIGHT = 1024
 # Beside the knee itself: the way between client and server is not in the service time.
 FIXED_AS_SHARE_OF_KNEE = (1.0, 1.5)
@@ -124,8 +125,8 @@ def adaptive_run(target: str, documents: int) -> Run:
 
 async def _fixed(target: str, documents: int, in_flight: int) -> Run:
     waits: list[float] = []
-    async with _session(in_flight) as session:
-        post = _Timed(DiscoverySession(session, URL(target + PATH), None), waits)
+    async with _posts(target) as posts:
+        post = _Timed(DiscoverySession(posts.post), waits)
         left = iter(range(documents))
 
         async def loop() -> None:
@@ -141,8 +142,8 @@ async def _adaptive(target: str, documents: int) -> Run:
     waits: list[float] = []
     policy = PostPolicy("the target", MOST_IN_FLIGHT, None, 0, 0)
     indexer = Indexer(policy, ChunkLedger(0), _no_checkpoint, lambda item, result: None)
-    async with _session(0) as session:
-        post = _Timed(DiscoverySession(session, URL(target + PATH), None), waits)
+    async with _posts(target) as posts:
+        post = _Timed(DiscoverySession(posts.post), waits)
         started = time.perf_counter()
         await indexer.run(_pages(documents), post)
         return _run(documents, started, waits)
@@ -153,9 +154,8 @@ def _run(documents: int, started: float, waits: list[float]) -> Run:
     return Run(rate, sorted(waits)[len(waits) * 99 // 100])
 
 
-def _session(limit: int) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=limit)
-    return aiohttp.ClientSession(connector=connector, headers=HEADERS)
+def _posts(target: str) -> KeepAlivePosts:
+    return KeepAlivePosts(URL(target + PATH), HEADERS, TIMEOUT_SECONDS)
 
 
 class _Timed:

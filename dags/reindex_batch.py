@@ -147,7 +147,11 @@ with DAG(
     },
     tags=["reindex", "search"],
 ) as dag:
-    plan = PlanReindexOperator(task_id=PLAN_TASK, mongo_conn_id=DEPLOYMENT.mongo_conn_id)
+    plan = PlanReindexOperator(
+        task_id=PLAN_TASK,
+        mongo_conn_id=DEPLOYMENT.mongo_conn_id,
+        jobs_conn_id=DEPLOYMENT.jobs_conn_id,
+    )
     chunks = ReindexChunkOperator.partial(
         task_id=CHUNK_TASK,
         mongo_conn_id=DEPLOYMENT.mongo_conn_id,

@@ -31,6 +31,8 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
 }
+# Only for DAGs that defer, which none in dags/ does.
+TRIGGERER: Mapping[str, tuple[str, ...]] = {"triggerer": ("triggerer", "--skip-serve-logs")}
 
 
 @dataclass
@@ -41,6 +43,7 @@ class LocalAirflow:
     port: int
     environment: dict[str, str] = field(repr=False)
     password: str = field(repr=False)
+    components: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: COMPONENTS)
     processes: dict[str, ManagedProcess] = field(default_factory=dict, repr=False)
     _session: requests.Session | None = field(default=None, repr=False)
 
@@ -51,7 +54,7 @@ class LocalAirflow:
     def start(self) -> None:
         """Migrates the database and starts the components; returns once a DAG can be triggered."""
         self.command("db", "migrate", name="db-migrate")
-        for name, arguments in COMPONENTS.items():
+        for name, arguments in self.components.items():
             self.processes[name] = ManagedProcess(
                 f"airflow-{name}",
                 [str(BIN / "airflow"), *arguments],
@@ -193,14 +196,18 @@ def running_airflow(
     *,
     parallelism: int = 4,
     settings: Mapping[str, str] | None = None,
+    triggerer: bool = False,
 ) -> Iterator[LocalAirflow]:
     """
     An Airflow with this repository's DAGs, stopped at the end; its database stays in ``run_dir``.
 
     :param connections: by conn_id, as Airflow's JSON form has them
     :param settings: environment variables that override the ones made here
+    :param triggerer: start one, for DAGs that defer
     """
     airflow = _prepared(run_dir, connections, parallelism, settings or {})
+    if triggerer:
+        airflow.components = {**COMPONENTS, **TRIGGERER}
     with ExitStack() as stack:
         stack.callback(airflow.stop)
         airflow.start()
@@ -281,5 +288,7 @@ def _configuration(
     }
     return {
         "AIRFLOW_HOME": str(home),
+        # Whoever starts this leases the jobs, unless the settings say otherwise.
+        "REINDEX_JOB_POLL_SECONDS": "none",
         **{f"AIRFLOW__{name}": value for name, value in options.items()},
     }

@@ -39,6 +39,7 @@ def running_stack(
     projects: int = PROJECTS,
     settings: Mapping[str, str] | None = None,
     retry_delay_seconds: float = 5,
+    lease_seconds: float = 300,
     timeout_seconds: float = 10,
     say: Say = lambda _: None,
 ) -> Iterator[Stack]:
@@ -46,6 +47,7 @@ def running_stack(
     Start all of it, end all of it; the data stay in ``run_dir``.
 
     :param settings: environment variables for Airflow
+    :param lease_seconds: how long a job's lease lasts
     :param timeout_seconds: of the connections to the platform
     :param say: is told of each step
     """
@@ -54,7 +56,9 @@ def running_stack(
     end_leftovers(run_dir)
     with (
         running_mongo(run_dir) as mongo,
-        running_platform(run_dir, retry_delay_seconds=retry_delay_seconds) as platform,
+        running_platform(
+            run_dir, retry_delay_seconds=retry_delay_seconds, lease_seconds=lease_seconds
+        ) as platform,
     ):
         say(f"MongoDB: {mongo.kind}; the platform: {platform.base_url}")
         seeded = seed(mongo.uri, creators, projects)

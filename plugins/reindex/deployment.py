@@ -19,7 +19,8 @@ NO_SCHEDULE = "none"
 class Deployment:
     """
     ``schedule`` is a cron expression in UTC, or ``None`` to run on demand only; ``parallel_chunks``
-    is how many chunks of a run may run at once; ``run_timeout`` is for a whole run.
+    is how many chunks of a run may run at once; ``run_timeout`` is for a whole run; ``job_poll`` is
+    how often the platform's jobs are asked for, or ``None`` when somebody else works them off.
     """
 
     schedule: str | None = "0 2 * * *"
@@ -27,6 +28,7 @@ class Deployment:
     parallel_chunks: int = 4
     retry_delay: timedelta = timedelta(seconds=30)
     run_timeout: timedelta = timedelta(hours=12)
+    job_poll: timedelta | None = timedelta(seconds=60)
     pool: str = "default_pool"
     mongo_conn_id: str = connection_ids.MONGO
     discovery_conn_id: str = connection_ids.DISCOVERY
@@ -54,11 +56,21 @@ class Deployment:
                     environ, "REINDEX_RUN_TIMEOUT_SECONDS", cls.run_timeout.total_seconds()
                 )
             ),
+            job_poll=_job_poll(environ, cls.job_poll),
             pool=environ.get("REINDEX_POOL", cls.pool),
             mongo_conn_id=environ.get("REINDEX_MONGO_CONN_ID", cls.mongo_conn_id),
             discovery_conn_id=environ.get("REINDEX_DISCOVERY_CONN_ID", cls.discovery_conn_id),
             jobs_conn_id=environ.get("REINDEX_JOBS_CONN_ID", cls.jobs_conn_id),
         )
+
+
+def _job_poll(environ: Mapping[str, str], default: timedelta | None) -> timedelta | None:
+    name = "REINDEX_JOB_POLL_SECONDS"
+    if name not in environ:
+        return default
+    if environ[name].strip().lower() in ("", NO_SCHEDULE):
+        return None
+    return timedelta(seconds=_above_zero(environ, name, 0))
 
 
 def _above_zero(environ: Mapping[str, str], name: str, default: float) -> float:

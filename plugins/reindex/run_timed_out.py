@@ -20,12 +20,12 @@ def report_time_out(context: Mapping[str, Any]) -> None:
     if context.get("reason") != TIMED_OUT:
         return  # every other failure was reported by the report task
     # Not at the top: the DAG file imports this module each time it is parsed.
-    from reindex.conf import job_reference
     from reindex.deployment import Deployment
     from reindex.hooks.jobs import JobsHook
+    from reindex.operators.run_context import job_of_run
 
     dag_run = context["dag_run"]
-    job = job_reference(dict(dag_run.conf or {}))
+    job = job_of_run(dict(dag_run.conf or {}), context.get("ti"))
     log.error("run %s took longer than the DAG's dagrun_timeout and was ended", dag_run.run_id)
     if job is None:
         return

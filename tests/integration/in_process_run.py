@@ -69,6 +69,7 @@ class InProcessRun:
 
     conf: Mapping[str, object]
     run_id: str = "manual__1"
+    run_type: str = "manual"
     attempts: int = 1
     most_chunks: int = 1024
     xcoms: XComs = field(default_factory=dict)
@@ -123,8 +124,10 @@ class InProcessRun:
         planned = sum(1 for run, task, _, _ in self.xcoms if (run, task) == (self.run_id, task_id))
         ti = FakeTaskInstance(self.xcoms, self.run_id, task_id, map_index, planned)
         return {
-            "params": {},
-            "dag_run": SimpleNamespace(conf=dict(self.conf), run_id=self.run_id),
+            "params": {"docType": "all"},  # as the DAG has it
+            "dag_run": SimpleNamespace(
+                conf=dict(self.conf), run_id=self.run_id, run_type=self.run_type
+            ),
             "run_id": self.run_id,
             "ti": ti,
             "task_state_store": self.stores.setdefault((task_id, map_index), StateStore()),

@@ -1,4 +1,4 @@
-"""The Jobs service: what a leased job is told of the run that answered for it."""
+"""The Jobs service: leases its jobs, and tells it of the runs that answered for them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from airflow.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from reindex import connection_ids
-from reindex.conf import JobReference
-from reindex.errors import AuthRefused, ServiceUnavailable
+from reindex.conf import JobReference, job_reference
+from reindex.errors import AuthRefused, InvalidConf, InvalidConnection, ServiceUnavailable
 from reindex.hooks.endpoint import Endpoint, endpoint_of
+from reindex.job_types import REINDEX_BATCH
+from reindex.leased_jobs import LeasedJob, leased_jobs
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,40 @@ class JobsHook(BaseHook):
         super().__init__()
         self.jobs_conn_id = jobs_conn_id
 
+    def worker_id(self) -> str:
+        """
+        Who we are to the Jobs service: the connection's, or the default of every deployment.
+
+        :raises InvalidConnection: for a worker id that the service would refuse
+        """
+        return _worker_id(endpoint_of(self.jobs_conn_id))
+
+    def lease(self, limit: int) -> tuple[LeasedJob, ...]:
+        """
+        ``GET /jobs/lease``: up to ``limit`` (1 to 10) `reindex.batch` jobs, empty without work.
+
+        One attempt: a second one after a time-out would lease others, and the first ones would
+        wait for their lease to run out. Whoever polls comes again anyway.
+
+        :raises ServiceUnavailable: the service is not there, or busy
+        :raises InvalidConnection: what answers is not the Jobs service
+        """
+        endpoint = endpoint_of(self.jobs_conn_id)
+        path = f"/jobs/lease?type={REINDEX_BATCH}&limit={limit}"
+        answer = self._call(endpoint, "GET", path, None, _worker_id(endpoint), attempts=1)
+        jobs, strange = leased_jobs(_answered(endpoint, answer, "GET /jobs/lease", 200).get("jobs"))
+        for what in strange:
+            log.error("Jobs service at %s leased what is no job: %s", endpoint.where, what)
+        return jobs
+
+    def enqueue(self, payload: Mapping[str, object], *, priority: int = 0) -> str:
+        """``POST /jobs`` of a `reindex.batch` job; its id. Errors as of :meth:`lease`."""
+        endpoint = endpoint_of(self.jobs_conn_id)
+        body = {"type": REINDEX_BATCH, "payload": dict(payload), "priority": priority}
+        # One attempt, here too: a second one could register a second job.
+        answer = self._call(endpoint, "POST", "/jobs", body, None, attempts=1)
+        return str(_answered(endpoint, answer, "POST /jobs", 201).get("jobId"))
+
     def succeed(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
         """``POST /jobs/:jobId/succeed``; a lost lease (409) is an answer, not an error."""
         return self._report(job, "succeed", {"result": dict(result)})
@@ -62,7 +98,7 @@ class JobsHook(BaseHook):
 
     def _report(self, job: JobReference, verb: str, body: dict[str, object]) -> JobReport:
         endpoint = endpoint_of(self.jobs_conn_id)
-        worker_id = job.worker_id or endpoint.worker_id or DEFAULT_WORKER_ID
+        worker_id = job.worker_id or _worker_id(endpoint)
         path = f"/jobs/{job.job_id}/{verb}"
         response = self._call(endpoint, "POST", path, body, worker_id)
         if response.status_code == 200:
@@ -80,12 +116,14 @@ class JobsHook(BaseHook):
         path: str,
         body: dict[str, object] | None,
         worker_id: str | None,
+        *,
+        attempts: int | None = None,
     ) -> requests.Response:
         """One call, with a few quick attempts; Airflow's own retries bridge a longer outage."""
         headers = endpoint.headers | ({"X-Worker-Id": worker_id} if worker_id else {})
         retrying = Retrying(
             retry=retry_if_exception_type(ServiceUnavailable),
-            stop=stop_after_attempt(QUICK_ATTEMPTS),
+            stop=stop_after_attempt(attempts or QUICK_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.3, max=5),
             reraise=True,
         )
@@ -136,3 +174,28 @@ def _requests_cert(endpoint: Endpoint) -> str | tuple[str, str] | None:
         return None
     cert, key = endpoint.cert
     return (cert, key) if key else cert
+
+
+def _worker_id(endpoint: Endpoint) -> str:
+    worker_id = endpoint.worker_id or DEFAULT_WORKER_ID
+    try:
+        job_reference({"workerId": worker_id})
+    except InvalidConf as error:
+        raise InvalidConnection(f"connection {endpoint.conn_id!r}: extra {error}") from None
+    return worker_id
+
+
+def _answered(
+    endpoint: Endpoint, answer: requests.Response, call: str, expected: int
+) -> dict[str, Any]:
+    """The JSON object of an answer that a working service cannot give differently."""
+    try:
+        content = answer.json() if answer.status_code == expected else None
+    except ValueError:
+        content = None
+    if isinstance(content, dict):
+        return content
+    raise InvalidConnection(
+        f"connection {endpoint.conn_id!r}: {call} at {endpoint.base_url} answered "
+        f"{answer.status_code}, expected {expected} with JSON: is host the Jobs service's address?"
+    )

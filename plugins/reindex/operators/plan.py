@@ -15,10 +15,12 @@ from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.ledger import Failure, left_undone
+from reindex.operators.nightly_job import job_json, nightly_job
 from reindex.operators.run_context import (
     PLAN_DOC_IDS,
     PLAN_ERROR,
     PLAN_FACTS,
+    PLAN_JOB,
     errors_logged,
     pulled_chunks,
     pulled_ledgers,
@@ -35,8 +37,10 @@ class PlanReindexOperator(BaseOperator):
 
     Returns the descriptors that ``reindex_chunk`` is mapped over; pushes beside them the facts
     that the report needs (``plan``), the conf's ids when it has any (``docIds``, for a later
-    redrive), and, when it fails, the reason (``error``).
+    redrive), the job that it registered for a scheduled run (``job``), and, when it fails, the
+    reason (``error``).
 
+    :param jobs_conn_id: the Jobs service, where a scheduled run may be registered
     :param most_chunks: Airflow's ``core.max_map_length`` when not given
     """
 
@@ -44,15 +48,20 @@ class PlanReindexOperator(BaseOperator):
         self,
         *,
         mongo_conn_id: str = connection_ids.MONGO,
+        jobs_conn_id: str = connection_ids.JOBS,
         most_chunks: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.mongo_conn_id = mongo_conn_id
+        self.jobs_conn_id = jobs_conn_id
         self.most_chunks = most_chunks
 
     def execute(self, context: Any) -> list[dict[str, object]]:
         ti = context["ti"]
+        # First of all, and known at once: whatever happens to this run, its job hears of it.
+        if job := nightly_job(context, self.jobs_conn_id):
+            ti.xcom_push(key=PLAN_JOB, value=job_json(job))
         try:
             with errors_logged():
                 conf = run_conf(context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from reindex import connection_ids
-from reindex.conf import JobReference, RunConf, job_reference
+from reindex.conf import JobReference, RunConf
 from reindex.errors import InvalidConf, ReindexError, RunFailed
 from reindex.ledger import Failure, run_ledger
 from reindex.operators.run_context import (
@@ -17,6 +17,7 @@ from reindex.operators.run_context import (
     PLAN_FACTS,
     PLAN_TASK,
     errors_logged,
+    job_of_run,
     pulled_chunks,
     pulled_ledgers,
     raw_conf,
@@ -25,7 +26,7 @@ from reindex.operators.run_context import (
 from reindex.verdict import Verdict, reported_result, run_result, summary, verdict_of
 
 if TYPE_CHECKING:
-    from reindex.hooks.jobs import JobReport
+    from reindex.hooks.jobs import JobReport, JobsHook
 
 TOTAL_INDEXED = "totalIndexed"
 REPORTED_KEY = "reported"
@@ -60,7 +61,7 @@ class ReportReindexOperator(BaseOperator):
     def _told(self, context: Any, result: Mapping[str, object]) -> dict[str, object] | None:
         """Report to the Jobs service, once a run, however often this task is tried."""
         try:
-            job = job_reference(raw_conf(context))
+            job = job_of_run(raw_conf(context), context["ti"])
         except InvalidConf as error:
             self.log.error("no job can be told of this run: %s", error)
             return None
@@ -79,10 +80,11 @@ class ReportReindexOperator(BaseOperator):
         from reindex.hooks.jobs import JobsHook
 
         hook = JobsHook(self.jobs_conn_id)
-        if result["state"] == "success":
-            report = hook.succeed(job, reported_result(result))
-        else:
-            report = hook.fail(job, f"run {result['runId']}: {summary(result)}")
+        report = _posted(hook, job, result)
+        if report.lease_lost and job.worker_id and job.worker_id != (ours := hook.worker_id()):
+            # The connection's worker id was changed since: the lease may have been taken again
+            # under the new one.
+            report = _posted(hook, replace(job, worker_id=ours), result)
         if report.lease_lost:
             held = hook.job(job.job_id)
             if _says_what_we_said(held, result):
@@ -97,6 +99,12 @@ class ReportReindexOperator(BaseOperator):
         else:
             self.log.info("job %s: %s", job.job_id, report.status)
         return report
+
+
+def _posted(hook: JobsHook, job: JobReference, result: Mapping[str, object]) -> JobReport:
+    if result["state"] == "success":
+        return hook.succeed(job, reported_result(result))
+    return hook.fail(job, f"run {result['runId']}: {summary(result)}")
 
 
 def _says_what_we_said(held: Mapping[str, Any], result: Mapping[str, object]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from reindex.chunks import Chunk, RangeChunk, SliceChunk, chunk_from
-from reindex.conf import RunConf, parse_conf
+from reindex.conf import JobReference, RunConf, job_reference, parse_conf
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.ledger import ChunkLedger
 from reindex.work import Work, to_drive_again
@@ -25,6 +25,7 @@ REPORT_TASK = "report"
 PLAN_FACTS = "plan"
 PLAN_DOC_IDS = "docIds"
 PLAN_ERROR = "error"
+PLAN_JOB = "job"
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -38,14 +39,35 @@ RETRY_POLICY = ExceptionRetryPolicy(
 
 
 def raw_conf(context: Mapping[str, Any]) -> dict[str, object]:
-    """The Params' values with the run's conf over them, unknown conf keys included."""
+    """
+    The Params' values with the run's conf over them, unknown conf keys included.
+
+    A job's payload is whole by itself: what it leaves out, no Param's default stands in for.
+    """
+    conf = dict(context["dag_run"].conf or {})
     params = {key: context["params"][key] for key in context["params"]}
-    return params | dict(context["dag_run"].conf or {})
+    if conf.get("jobId") is not None:
+        params.pop("docType", None)
+    return params | conf
 
 
 def run_conf(context: Mapping[str, Any]) -> RunConf:
     """The run's conf, checked."""
     return parse_conf(raw_conf(context))
+
+
+def job_of_run(conf: Mapping[str, object], ti: Any) -> JobReference | None:
+    """
+    The job that hears of a run's end: the conf's, or the one that its plan registered.
+
+    :param ti: ``None`` where there is none to ask for the plan's XCom
+    :raises InvalidConf: for a ``jobId`` or ``workerId`` that cannot stand in a URL or a header
+    """
+    job = job_reference(conf)
+    if job is not None or ti is None:
+        return job
+    registered = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_JOB, map_indexes=-1)
+    return job_reference(registered) if registered else None
 
 
 @contextmanager
