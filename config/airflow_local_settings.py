@@ -1,8 +1,8 @@
 """
 What every worker imports once, before it forks: a task then starts with these at hand.
 
-Airflow imports this module from `$AIRFLOW_HOME/config` when it starts. `make bench` measures what it
-is worth.
+Airflow imports this module from `$AIRFLOW_HOME/config` when it starts. `make bench` measures what
+it is worth.
 """
 
 import gc
