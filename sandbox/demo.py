@@ -46,7 +46,9 @@ console = Console(highlight=False)
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 when the run ended well."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where a shell started this in the background, and with that deaf to SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     chunk_size = max(SMALLEST_CHUNK, (options.creators + options.projects) // CHUNKS)
     settings = {"REINDEX_CHUNK_SIZE": str(chunk_size), "REINDEX_RETRY_DELAY_SECONDS": "5"}
     settings |= {} if options.stay else {"REINDEX_SCHEDULE": "none"}

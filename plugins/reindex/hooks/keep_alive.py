@@ -67,8 +67,6 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self.fail(ConnectionError("the answer is not HTTP"))
-        if len(self._body) > MOST_ANSWER_BYTES:
-            self.fail(ConnectionError("the answer is too large"))
 
     def on_message_begin(self) -> None:
         self._headers = {}
@@ -80,6 +78,8 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body += body
+        if len(self._body) > MOST_ANSWER_BYTES:
+            self.fail(ConnectionError("the answer is too large"))
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
