@@ -1,8 +1,8 @@
 """
 ``python -m bench``: measures everything and writes ``docs/performance.md``.
 
-With names (``python -m bench operator_rate knee``) only these are measured, and nothing is
-written: the table always is of one run.
+With names (``python -m bench operator_rate knee``) only these are measured, and only their rows are
+written anew: a row is always of one run of its program.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ HEAD = """# Performance
 
 Written by `make bench` on {date}: {cpus} CPUs, {system}, Python {python}; {minutes:.0f} minutes.
 
-Every figure is a ratio within one run: its sides are measured in turns (A B A B …), and the table
-shows the median of the turns' ratios with the least and the most of them. So a slow machine, or one
-that does other things, changes the rates beside a ratio more than the ratio. Each program runs
-alone too: `.venv/bin/{command}`.
+Every figure is a ratio within one run of its program: its sides are measured in turns (A B A B …),
+and the table shows the median of the turns' ratios with the least and the most of them. So a slow
+machine, or one that does other things, changes the rates beside a ratio more than the ratio. Each
+program runs alone too: `.venv/bin/{command}`.
 
 "Recorded Mongo": the embedded Mongo needs several times more CPU for a document than the
 operator, and would be what is measured. Its answers are recorded once, as the bytes that they were,
@@ -54,10 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no program {unknown[0]!r}, only {', '.join(PROGRAMS)}")
     started = time.monotonic()
     figures = list(measured(names or PROGRAMS))
-    if not names:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(table(figures, (time.monotonic() - started) / 60), encoding="utf-8")
-        print(f"written to {TABLE}")
+    if names:
+        text = with_rows_of(figures, TABLE.read_text(encoding="utf-8"))
+    else:
+        text = table(figures, (time.monotonic() - started) / 60)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(text, encoding="utf-8")
+    print(f"written to {TABLE}")
     return 0 if all(figure.good for figure in figures) else 1
 
 
@@ -67,6 +70,13 @@ def measured(names: Iterable[str]) -> Iterator[Figure]:
         for figure in PROGRAMS[name]():
             print(figure.line(), flush=True)
             yield figure
+
+
+def with_rows_of(figures: Iterable[Figure], page: str) -> str:
+    """The page with these figures' rows in the place of their earlier ones."""
+    rows = {_row(figure).split("|")[1]: _row(figure) for figure in figures}
+    lines = page.splitlines(keepends=True)
+    return "".join(rows.get(line.split("|")[1], line) if "|" in line else line for line in lines)
 
 
 def table(figures: Iterable[Figure], minutes: float) -> str:

@@ -18,7 +18,12 @@ import pymongo
 import requests
 import tenacity
 
-PRELOADED = (aiohttp, airflow, httptools, jsonschema, pymongo, requests, tenacity)
+import reindex.hooks.discovery
+import reindex.hooks.jobs
+import reindex.hooks.source
+import reindex.operators.chunk
+
+PRELOADED = (aiohttp, airflow, httptools, jsonschema, pymongo, reindex, requests, tenacity)
 
 # A task lives for seconds: its garbage collector need not go through all that it inherited.
 os.register_at_fork(after_in_child=gc.freeze)

@@ -89,11 +89,16 @@ def test_a_run_of_everything_writes_the_table_and_fails_when_a_goal_is_missed(
     assert table([figure], 0.0).splitlines()[-1] == written.splitlines()[-1]
 
 
-def test_a_run_by_name_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_by_name_writes_its_own_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(FIGURE, what="another figure")
+    page = tmp_path / "performance.md"
+    page.write_text(table([replace(FIGURE, remark="of an earlier run"), other], 1.0))
     monkeypatch.setattr("bench.__main__.PROGRAMS", {"x": lambda: [FIGURE]})
-    monkeypatch.setattr("bench.__main__.TABLE", tmp_path / "performance.md")
+    monkeypatch.setattr("bench.__main__.TABLE", page)
     assert main(["x"]) == 0
-    assert not (tmp_path / "performance.md").exists()
+    assert page.read_text() == table([FIGURE, other], 1.0)
 
 
 def test_descriptor_bytes_are_those_of_the_plans_list() -> None:
