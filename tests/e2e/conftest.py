@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.stack import Stack, running_stack
+from tests.e2e.task_processes import await_no_tasks
 
 CREATORS, PROJECTS = 200, 300
 # Quick retries: what is tested is that they come, not how long they wait.
@@ -42,7 +43,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(running: Stack) -> Stack:
-    """The stack, with an empty index, no jobs and no faults."""
+    """The stack, with nobody at work, an empty index, no jobs and no faults."""
+    await_no_tasks(running)
     running.platform.clear_faults()
     running.platform.clear_data()
     running.platform.reset_requests()

@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from sandbox.stack import Stack
-from tests.e2e.chunk_process import running_chunk
 from tests.e2e.conftest import CREATORS
 from tests.e2e.expected_index import Expected, expected_index
 from tests.e2e.fault_table import FaultTable
 from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS, WORKER, job, leased_job, run
+from tests.e2e.task_processes import running_chunk
 
 COUNTED = ("indexed", "ignored", "failed", "unchanged", "missing", "notReached")
 REPORTS = ("POST /jobs/{id}/succeed", "POST /jobs/{id}/fail")
