@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox.app import create_app
 from sandbox.auth import ADMIN, make_token
+from sandbox.discovery import DOC_TYPES
 from sandbox.mongo import running_mongo
 from sandbox.platform import SECRET_VARIABLE
 from sandbox.seed import CREATORS, DATABASE, PROJECTS, SEED, seed
@@ -55,6 +56,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-delay-seconds", type=float, default=5, help="delay after a job's first failure"
     )
+    parser.add_argument("--doc-types", nargs="+", default=DOC_TYPES, help="that the index takes")
     parser.set_defaults(run=_serve)
 
 
@@ -96,6 +98,7 @@ def _serve(options: argparse.Namespace) -> int:
         _secret(options),
         lease_seconds=options.lease_seconds,
         retry_delay_seconds=options.retry_delay_seconds,
+        doc_types=options.doc_types,
     )
     serve(app, options.host, options.port)
     return 0

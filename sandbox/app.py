@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -26,11 +27,12 @@ def create_app(
     *,
     lease_seconds: float = 300,
     retry_delay_seconds: float = 5,
+    doc_types: Sequence[str] = discovery.DOC_TYPES,
 ) -> FastAPI:
     """The Discovery and Jobs APIs, the market's search and the sandbox's own calls.
 
     ``database`` is the SQLite file that holds the index and the jobs over restarts. A job that
-    failed waits ``retry_delay_seconds × 2^(attempt − 1)``.
+    failed waits ``retry_delay_seconds × 2^(attempt − 1)``. The index takes ``doc_types``.
     """
     services = Services(
         index=IndexStore(database),
@@ -40,6 +42,7 @@ def create_app(
         authority=Authority(jwt_secret),
         faults=FaultPlan(),
         traffic=Traffic(),
+        doc_types=doc_types,
     )
     # The platform knows no documentation pages and no redirects for a slash: those paths are 404.
     app = FastAPI(title="sandbox", openapi_url=None, redirect_slashes=False)

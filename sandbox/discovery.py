@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,15 @@ class IndexUpdate:
     updated_at: int
 
 
-def parse_index_update(fields: Mapping[str, Any]) -> IndexUpdate:
+def parse_index_update(
+    fields: Mapping[str, Any], doc_types: Sequence[str] = DOC_TYPES
+) -> IndexUpdate:
     """The request's body, checked. ApiError 422 with one detail for each field that is wrong."""
     doc_type, doc_id = fields.get("docType"), fields.get("docId")
     payload, updated_at = fields.get("payload"), _milliseconds(fields.get("updatedAt"))
     details = []
-    if doc_type not in DOC_TYPES:
-        details.append(Detail("docType", "must be creator or project", doc_type))
+    if doc_type not in doc_types:
+        details.append(Detail("docType", f"must be {' or '.join(doc_types)}", doc_type))
     if not isinstance(doc_id, str) or not OBJECT_ID.fullmatch(doc_id):
         details.append(Detail("docId", "must be 24 hexadecimal characters", doc_id))
     if not isinstance(payload, dict):
@@ -55,9 +57,9 @@ def parse_index_update(fields: Mapping[str, Any]) -> IndexUpdate:
 async def index_update(request: Request) -> Response:
     """Writes one document; 200 says whether it was ``indexed`` or ``ignored``."""
     await require_admin(request)
-    update = parse_index_update(body_of(request).fields)
-    index = services_of(request).index
-    if not index.index(update.doc_type, update.doc_id, update.payload, update.updated_at):
+    services = services_of(request)
+    update = parse_index_update(body_of(request).fields, services.doc_types)
+    if not services.index.index(update.doc_type, update.doc_id, update.payload, update.updated_at):
         message = "The index already holds this version or a newer one."
         return json_answer({"status": "ignored", "message": message})
     at = format_iso(update.updated_at)

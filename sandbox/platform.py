@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from sandbox.auth import make_token
+from sandbox.discovery import DOC_TYPES
 from sandbox.job_store import JobStore
 from sandbox.processes import REPOSITORY, ManagedProcess, free_port, wait_until
 from sandbox.store import IndexStore
@@ -103,6 +104,7 @@ def running_platform(
     jwt_secret: str | None = None,
     lease_seconds: float = 300,
     retry_delay_seconds: float = 5,
+    doc_types: Sequence[str] = DOC_TYPES,
 ) -> Iterator[Platform]:
     """A platform on the loopback, stopped at the end; its data stay in ``data_dir``.
 
@@ -116,6 +118,7 @@ def running_platform(
         *("--database", str(database.resolve())),
         *("--lease-seconds", str(lease_seconds)),
         *("--retry-delay-seconds", str(retry_delay_seconds)),
+        *("--doc-types", *doc_types),
     ]
     environment = {**os.environ, SECRET_VARIABLE: secret}
     process = ManagedProcess(

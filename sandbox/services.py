@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -21,6 +22,7 @@ class Services:
     authority: Authority
     faults: FaultPlan
     traffic: Traffic
+    doc_types: Sequence[str]
 
 
 def services_of(request: Request) -> Services:
