@@ -23,6 +23,7 @@ from reindex.errors import ChunkKilled, LedgerImbalance
 from reindex.folding import Result
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
+from reindex.links import RUN_LINKS
 from reindex.operators.run_context import errors_logged, run_conf, work_of
 from reindex.pages import Item, Page
 from reindex.reading import pages_of
@@ -53,6 +54,7 @@ class ReindexChunkOperator(BaseOperator):
     """
 
     template_fields = ("chunk",)
+    operator_extra_links = RUN_LINKS
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.ledger import Failure, left_undone
+from reindex.links import RUN_LINKS
 from reindex.operators.nightly_job import job_json, nightly_job
 from reindex.operators.run_context import (
     PLAN_DOC_IDS,
@@ -43,6 +44,8 @@ class PlanReindexOperator(BaseOperator):
     :param jobs_conn_id: the Jobs service, where a scheduled run may be registered
     :param most_chunks: Airflow's ``core.max_map_length`` when not given
     """
+
+    operator_extra_links = RUN_LINKS
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from reindex import connection_ids
 from reindex.conf import JobReference, RunConf
 from reindex.errors import InvalidConf, ReindexError, RunFailed
 from reindex.ledger import Failure, run_ledger
+from reindex.links import RUN_LINKS
 from reindex.operators.run_context import (
     PLAN_ERROR,
     PLAN_FACTS,
@@ -40,6 +41,8 @@ class ReportReindexOperator(BaseOperator):
 
     :param jobs_conn_id: the Jobs service, a connection of type ``http``
     """
+
+    operator_extra_links = RUN_LINKS
 
     def __init__(self, *, jobs_conn_id: str = connection_ids.JOBS, **kwargs: Any) -> None:
         super().__init__(**kwargs)

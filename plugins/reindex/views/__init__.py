@@ -1,0 +1,1 @@
+"""The pages that this package adds to the Airflow UI: a run's report, and the history."""

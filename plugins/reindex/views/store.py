@@ -1,0 +1,230 @@
+"""
+Reads runs from Airflow's metadata database, as Airflow's own API does: a few queries a page, of
+columns instead of objects. Nothing is written.
+
+XComs are taken as they stand in the database, as Airflow's API takes them: with an XCom backend
+that keeps values elsewhere, :class:`KeptElsewhere` says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow.models.dagrun import DagRun
+from airflow.models.task_state_store import TaskStateStoreModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.xcom import XComModel
+from sqlalchemy import Select, case, or_, select
+from sqlalchemy.orm import Session
+
+from reindex.chunks import chunk_from
+from reindex.operators.chunk import STATE_KEY
+from reindex.operators.run_context import (
+    CHUNK_TASK,
+    PLAN_ERROR,
+    PLAN_FACTS,
+    PLAN_TASK,
+    REPORT_TASK,
+)
+from reindex.views.records import RUN_ENDED, ChunkTask, PastRun, RunRecord, Try
+
+TASKS = (PLAN_TASK, CHUNK_TASK, REPORT_TASK)
+RETURNED = "return_value"
+# Of a task that has not begun, or whose try stands in the history already.
+_NO_TRY = ("up_for_retry", "scheduled", "queued", None)
+
+# The one place that says what started a run. A night that is also a job stays a night.
+TRIGGER = case(
+    (DagRun.run_type == "scheduled", "nightly"),
+    (
+        or_(
+            DagRun.run_id.startswith("job__", autoescape=True),
+            DagRun.conf["jobId"].as_string().is_not(None),
+        ),
+        "job",
+    ),
+    else_="manual",
+)
+
+XComs = dict[tuple[str, int, str], Any]
+
+
+class NotFound(LookupError):
+    """There is no such run, or it is none of this package's."""
+
+
+class KeptElsewhere(RuntimeError):
+    """An XCom's value is not in the database."""
+
+
+def read_run(session: Session, dag_id: str, run_id: str) -> RunRecord:
+    """
+    The run, as far as it is.
+
+    :raises NotFound: says what there is instead
+    :raises KeptElsewhere: names the XCom
+    """
+    columns = (DagRun.id, DagRun.state, DagRun.conf, DagRun.start_date, DagRun.end_date)
+    run = session.execute(
+        select(*columns, TRIGGER.label("trigger")).where(
+            DagRun.dag_id == dag_id, DagRun.run_id == run_id
+        )
+    ).one_or_none()
+    if run is None:
+        raise NotFound(f"the DAG {dag_id} has no run {run_id}")
+    instances = session.execute(_instances(TaskInstance, dag_id, run_id)).all()
+    if not {each.task_id for each in instances}.issuperset(TASKS):
+        raise NotFound(
+            f"{dag_id} does not reindex: it has no tasks {', '.join(TASKS)}. This page shows runs "
+            "of reindex_batch only"
+        )
+    xcoms = _xcoms(session, run.id)
+    descriptors = xcoms.get((PLAN_TASK, -1, RETURNED))
+    planned = None if descriptors is None else tuple(descriptors)
+    reported = {each.state for each in instances if each.task_id == REPORT_TASK} <= {*RUN_ENDED}
+    return RunRecord(
+        dag_id=dag_id,
+        run_id=run_id,
+        state=str(run.state),
+        trigger=run.trigger,
+        conf=run.conf or None,
+        start=run.start_date,
+        end=run.end_date,
+        descriptors=planned,
+        rejected=tuple((xcoms.get((PLAN_TASK, -1, PLAN_FACTS)) or {}).get("rejected", ())),
+        plan_error=xcoms.get((PLAN_TASK, -1, PLAN_ERROR)),
+        ledgers=_ledgers(session, run.id, planned or (), xcoms),
+        tasks=_tasks(instances, session.execute(_instances(TaskInstanceHistory, dag_id, run_id))),
+        # After a run was cleared, the report's XCom is still there, and says what was before.
+        result=xcoms.get((REPORT_TASK, -1, RETURNED))
+        if reported and run.state in RUN_ENDED
+        else None,
+    )
+
+
+def read_history(session: Session, dag_id: str, trigger: str | None, limit: int) -> list[PastRun]:
+    """The last so many runs, the oldest first."""
+    columns = (DagRun.id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date)
+    query = select(*columns, TRIGGER.label("trigger")).where(DagRun.dag_id == dag_id)
+    if trigger is not None:
+        query = query.where(TRIGGER.in_([trigger]))
+    runs = session.execute(query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit))
+    rows = runs.all()[::-1]
+    results = _results(session, [row.id for row in rows if row.state in RUN_ENDED])
+    return [
+        PastRun(
+            run_id=row.run_id,
+            state=str(row.state),
+            trigger=row.trigger,
+            start=row.start_date,
+            end=row.end_date,
+            result=results.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def _results(session: Session, runs: Iterable[int]) -> dict[int, Mapping[str, Any]]:
+    found = session.execute(
+        select(XComModel.dag_run_id, XComModel.value).where(
+            XComModel.dag_run_id.in_(runs),
+            XComModel.task_id == REPORT_TASK,
+            XComModel.map_index == -1,
+            XComModel.key == RETURNED,
+        )
+    )
+    return {run: _decoded(value, REPORT_TASK, RETURNED) for run, value in found}
+
+
+def _instances(model: Any, dag_id: str, run_id: str) -> Select[Any]:
+    columns = (
+        *(model.task_id, model.map_index, model.state),
+        *(model.try_number, model.start_date, model.end_date),
+    )
+    return select(*columns).where(
+        model.dag_id == dag_id, model.run_id == run_id, model.task_id.in_(TASKS)
+    )
+
+
+def _xcoms(session: Session, run: int) -> XComs:
+    columns = (XComModel.task_id, XComModel.map_index, XComModel.key, XComModel.value)
+    found = session.execute(
+        select(*columns).where(
+            XComModel.dag_run_id == run,
+            XComModel.task_id.in_(TASKS),
+            XComModel.key.in_((RETURNED, PLAN_FACTS, PLAN_ERROR)),
+        )
+    )
+    return {
+        (task, index, key): value if key == PLAN_ERROR else _decoded(value, task, key)
+        for task, index, key, value in found
+    }
+
+
+def _decoded(value: Any, task_id: str, key: str) -> Any:
+    """A worker leaves plain JSON; the REST API's own form of it is a text of JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise KeptElsewhere(
+            f"the XCom {key} of {task_id} is not in Airflow's database: this page cannot read what "
+            "a custom [core] xcom_backend keeps elsewhere"
+        ) from None
+
+
+def _ledgers(
+    session: Session, run: int, descriptors: Iterable[Mapping[str, Any]], xcoms: XComs
+) -> dict[int, Mapping[str, Any]]:
+    """By chunk: what its last attempt left, or else the last checkpoint."""
+    saved = _checkpoints(session, run)
+    ledgers: dict[int, Mapping[str, Any]] = {}
+    for descriptor in descriptors:
+        index = descriptor["index"]
+        ledger = xcoms.get((CHUNK_TASK, index, RETURNED))
+        if ledger is None and index in saved:
+            # A checkpoint of what an earlier plan of this run meant by the number is not used.
+            mine = saved[index].get("chunk") == chunk_from(descriptor).label
+            ledger = saved[index] if mine else None
+        if ledger is not None:
+            ledgers[index] = ledger
+    return ledgers
+
+
+def _checkpoints(session: Session, run: int) -> dict[int, Mapping[str, Any]]:
+    store = TaskStateStoreModel
+    found = session.execute(
+        select(store.map_index, store.value, store.updated_at).where(
+            store.dag_run_id == run, store.task_id == CHUNK_TASK, store.key == STATE_KEY
+        )
+    )
+    return {
+        # A checkpoint does not say when it was made; the span of the chunk so far ends there.
+        index: json.loads(value) | {"ended": made.timestamp()}
+        for index, value, made in found
+    }
+
+
+def _tasks(instances: Iterable[Any], earlier: Iterable[Any]) -> dict[int, ChunkTask]:
+    tries: dict[int, dict[int, Try]] = {}
+    states: dict[int, str | None] = {}
+    for row in earlier:
+        if row.task_id == CHUNK_TASK:
+            tries.setdefault(row.map_index, {})[row.try_number] = _try(row)
+    for row in instances:
+        if row.task_id == CHUNK_TASK:
+            states[row.map_index] = row.state
+            if row.state not in _NO_TRY and row.start_date is not None:
+                tries.setdefault(row.map_index, {})[row.try_number] = _try(row)
+    return {
+        index: ChunkTask(state, tuple(one for _, one in sorted(tries.get(index, {}).items())))
+        for index, state in states.items()
+    }
+
+
+def _try(row: Any) -> Try:
+    return Try(row.try_number, row.state, row.start_date, row.end_date)
