@@ -9,7 +9,7 @@ that keeps values elsewhere, :class:`KeptElsewhere` says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.models.dagrun import DagRun
@@ -67,24 +67,11 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunRecord:
     :raises NotFound: says what there is instead
     :raises KeptElsewhere: names the XCom
     """
-    columns = (DagRun.id, DagRun.state, DagRun.conf, DagRun.start_date, DagRun.end_date)
-    run = session.execute(
-        select(*columns, TRIGGER.label("trigger")).where(
-            DagRun.dag_id == dag_id, DagRun.run_id == run_id
-        )
-    ).one_or_none()
-    if run is None:
-        raise NotFound(f"the DAG {dag_id} has no run {run_id}")
-    instances = session.execute(_instances(TaskInstance, dag_id, run_id)).all()
-    if not {each.task_id for each in instances}.issuperset(TASKS):
-        raise NotFound(
-            f"{dag_id} does not reindex: it has no tasks {', '.join(TASKS)}. This page shows runs "
-            "of reindex_batch only"
-        )
+    run = _run(session, dag_id, run_id)
+    instances = _instances_of_ours(session, dag_id, run_id)
     xcoms = _xcoms(session, run.id)
-    descriptors = xcoms.get((PLAN_TASK, -1, RETURNED))
-    planned = None if descriptors is None else tuple(descriptors)
-    reported = {each.state for each in instances if each.task_id == REPORT_TASK} <= {*RUN_ENDED}
+    planned = xcoms.get((PLAN_TASK, -1, RETURNED))
+    facts = xcoms.get((PLAN_TASK, -1, PLAN_FACTS)) or {}
     return RunRecord(
         dag_id=dag_id,
         run_id=run_id,
@@ -93,16 +80,39 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunRecord:
         conf=run.conf or None,
         start=run.start_date,
         end=run.end_date,
-        descriptors=planned,
-        rejected=tuple((xcoms.get((PLAN_TASK, -1, PLAN_FACTS)) or {}).get("rejected", ())),
+        descriptors=None if planned is None else tuple(planned),
+        rejected=tuple(facts.get("rejected", ())),
         plan_error=xcoms.get((PLAN_TASK, -1, PLAN_ERROR)),
         ledgers=_ledgers(session, run.id, planned or (), xcoms),
         tasks=_tasks(instances, session.execute(_instances(TaskInstanceHistory, dag_id, run_id))),
-        # After a run was cleared, the report's XCom is still there, and says what was before.
-        result=xcoms.get((REPORT_TASK, -1, RETURNED))
-        if reported and run.state in RUN_ENDED
-        else None,
+        result=xcoms.get((REPORT_TASK, -1, RETURNED)) if _reported(run, instances) else None,
     )
+
+
+def _run(session: Session, dag_id: str, run_id: str) -> Any:
+    columns = (DagRun.id, DagRun.state, DagRun.conf, DagRun.start_date, DagRun.end_date)
+    query = select(*columns, TRIGGER.label("trigger"))
+    query = query.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    run = session.execute(query).one_or_none()
+    if run is None:
+        raise NotFound(f"the DAG {dag_id} has no run {run_id}")
+    return run
+
+
+def _instances_of_ours(session: Session, dag_id: str, run_id: str) -> Sequence[Any]:
+    instances = session.execute(_instances(TaskInstance, dag_id, run_id)).all()
+    if not {each.task_id for each in instances}.issuperset(TASKS):
+        raise NotFound(
+            f"{dag_id} does not reindex: its run has no tasks {', '.join(TASKS)}. Only runs of "
+            "reindex_batch have a report"
+        )
+    return instances
+
+
+def _reported(run: Any, instances: Iterable[Any]) -> bool:
+    """After a run was cleared, the report's XCom is still there, and says what was before."""
+    report = {each.state for each in instances if each.task_id == REPORT_TASK}
+    return run.state in RUN_ENDED and report.issubset(RUN_ENDED)
 
 
 def read_history(session: Session, dag_id: str, trigger: str | None, limit: int) -> list[PastRun]:
