@@ -102,13 +102,14 @@ def run_result(run_id: str, run: RunLedger, conf: RunConf, verdict: Verdict) -> 
     failed (``redrive``). Its size is bounded, whatever failed: :func:`reported_result`.
     """
     total = run.total
-    return {
+    result: dict[str, object] = {
         "runId": run_id,
         "state": "success" if verdict.ok else "failed",
         "problems": list(verdict.problems),
         "totalIndexed": total.indexed,
         "docType": conf.doc_type,
         **_columns(total, run.total_not_reached),
+        **_pace(total, _whole_span(run)),
         "duplicates": conf.duplicates,
         "docTypes": _by_doc_type(run),
         "drift": None if run.drift is None else round(run.drift, 6),
@@ -124,6 +125,7 @@ def run_result(run_id: str, run: RunLedger, conf: RunConf, verdict: Verdict) -> 
         "redrive": redrive_conf(run_id, run),
         "retry": failed_ids_conf(run.failures),
     }
+    return result | {"summary": summary(result)}
 
 
 def redrive_conf(run_id: str, run: RunLedger) -> dict[str, object] | None:
@@ -187,11 +189,22 @@ def _columns(counts: Counts, not_reached: int) -> dict[str, object]:
 def _by_doc_type(run: RunLedger) -> dict[str, object]:
     rows: dict[str, object] = {}
     for name, counts in run.counts.items():
-        started, ended = run.spans.get(name, (0.0, 0.0))
-        seconds = ended - started
         rows[name] = {
             **_columns(counts, run.not_reached.get(name, 0)),
-            "seconds": round(seconds, 3),
-            "docsPerSecond": round(counts.fetched / seconds, 1) if seconds > 0 else None,
+            **_pace(counts, run.spans.get(name, (0.0, 0.0))),
         }
     return rows
+
+
+def _pace(counts: Counts, span: tuple[float, float]) -> dict[str, object]:
+    seconds = span[1] - span[0]
+    return {
+        "seconds": round(seconds, 3),
+        "docsPerSecond": round(counts.fetched / seconds, 1) if seconds > 0 else None,
+    }
+
+
+def _whole_span(run: RunLedger) -> tuple[float, float]:
+    """From the first chunk's start to the last one's end."""
+    starts, ends = zip(*run.spans.values(), strict=True) if run.spans else ((0.0,), (0.0,))
+    return min(starts), max(ends)

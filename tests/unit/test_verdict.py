@@ -201,6 +201,8 @@ def test_the_result_holds_every_figure() -> None:
         "totalIndexed": 12,
         "docType": "creator",
         **row,
+        "seconds": 2.5,
+        "docsPerSecond": 8.0,
         "duplicates": 2,
         "docTypes": {"creator": {**row, "seconds": 2.5, "docsPerSecond": 8.0}},
         "drift": 0.75,
@@ -221,6 +223,7 @@ def test_the_result_holds_every_figure() -> None:
         "requests": 33,
         "redrive": {"redrive": "run-1"},
         "retry": {"docType": "creator", "docIds": [hex_id(1)]},
+        "summary": summary(result),
     }
     assert summary(result) == (
         "reindex creator success [planned 22, indexed 12, ignored 4, unchanged 3, missing 2, "
