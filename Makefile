@@ -10,13 +10,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS)
 
-.PHONY: demo up test unit lint bench mutants lock clean
+.PHONY: demo up cluster test unit lint bench mutants lock clean
 
 demo: $(READY)  ## a real run on generated data, shown as it goes; stops everything
 	@$(DEMO)
 
 up: $(READY)  ## the same, and leaves the Airflow UI running until Ctrl-C
 	@$(DEMO) --stay
+
+cluster: $(READY)  ## the demo on two Celery workers; KILL=1 kills one of them midway
+	@$(BIN)/python -m sandbox.cluster_demo --creators $(CREATORS) --projects $(PROJECTS) $(if $(KILL),--kill)
 
 test: $(READY)  ## all tests; no service has to be started by hand
 	@$(BIN)/python -m pytest

@@ -11,7 +11,8 @@ import argparse
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from sandbox.processes import REPOSITORY, NotReadyError
 from sandbox.run_progress import DAG_ID, RunProgress
 from sandbox.seed import CREATORS, PROJECTS
 from sandbox.stack import AlreadyRunningError, Stack, running_stack
+from sandbox.system_packages import MissingProgramError
 
 WORKER_ID = "demo-worker"
 RUN_SECONDS = 3600.0
@@ -45,26 +47,29 @@ console = Console(highlight=False)
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 when the run ended well."""
-    options = _options(arguments)
+    parser = parser_of("python -m sandbox.demo", __doc__, REPOSITORY / ".run" / "demo")
+    parser.add_argument("--stay", action="store_true", help="leave the Airflow UI running")
+    return status_of(partial(_demo, parser.parse_args(arguments)))
+
+
+def parser_of(program: str, description: str | None, run_dir: Path) -> argparse.ArgumentParser:
+    """The options of every demonstration."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument("--creators", type=int, default=CREATORS)
+    parser.add_argument("--projects", type=int, default=PROJECTS)
+    parser.add_argument("--run-dir", type=Path, default=run_dir)
+    return parser
+
+
+def status_of(demonstration: Callable[[], bool]) -> int:
+    """The exit status of a demonstration that says whether it ended well; an error is one line."""
     # Also where a shell started this in the background, and with that deaf to SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    chunk_size = max(SMALLEST_CHUNK, (options.creators + options.projects) // CHUNKS)
-    settings = {"REINDEX_CHUNK_SIZE": str(chunk_size), "REINDEX_RETRY_DELAY_SECONDS": "5"}
-    settings |= {} if options.stay else {"REINDEX_SCHEDULE": "none"}
     try:
-        with running_stack(
-            options.run_dir,
-            creators=options.creators,
-            projects=options.projects,
-            settings=settings,
-            say=console.print,
-        ) as stack:
-            ok = _demonstrate(stack)
-            if options.stay:
-                _stay(stack)
+        ok = demonstration()
         console.print("everything that was started is stopped")
-    except (NotReadyError, AlreadyRunningError) as error:
+    except (NotReadyError, AlreadyRunningError, MissingProgramError) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -73,25 +78,41 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if ok else 1
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
-    parser.add_argument("--creators", type=int, default=CREATORS)
-    parser.add_argument("--projects", type=int, default=PROJECTS)
-    parser.add_argument("--run-dir", type=Path, default=REPOSITORY / ".run" / "demo")
-    parser.add_argument("--stay", action="store_true", help="leave the Airflow UI running")
-    return parser.parse_args(arguments)
+def chunk_settings(options: argparse.Namespace) -> dict[str, str]:
+    chunk_size = max(SMALLEST_CHUNK, (options.creators + options.projects) // CHUNKS)
+    return {"REINDEX_CHUNK_SIZE": str(chunk_size), "REINDEX_RETRY_DELAY_SECONDS": "5"}
+
+
+def _demo(options: argparse.Namespace) -> bool:
+    settings = chunk_settings(options) | ({} if options.stay else {"REINDEX_SCHEDULE": "none"})
+    with running_stack(
+        options.run_dir,
+        creators=options.creators,
+        projects=options.projects,
+        settings=settings,
+        say=console.print,
+    ) as stack:
+        ok = demonstrate(stack)
+        if options.stay:
+            _stay(stack)
+    return ok
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _demonstrate(stack: Stack) -> bool:
+def demonstrate(stack: Stack, meanwhile: Callable[[RunProgress], None] = lambda _: None) -> bool:
+    """
+    One run, shown; whether it and its job ended well.
+
+    :param meanwhile: called now and then while the run goes on, and once when it has ended
+    """
     job_id = _leased_job(stack)
     conf = {"docType": "all", "mode": "full", "jobId": job_id, "workerId": WORKER_ID}
     run_id = stack.airflow.trigger(DAG_ID, conf)
     console.print(f"run {run_id} of {DAG_ID}, for job {job_id}")
-    state = _watch(stack, run_id)
+    state = _watch(stack, run_id, meanwhile)
     result = stack.airflow.xcom(DAG_ID, run_id, "report")
     if result is None:
         log = stack.airflow.processes["scheduler"].log_file
@@ -127,10 +148,10 @@ def _lease(stack: Stack) -> list[dict[str, Any]]:
     return jobs
 
 
-def _watch(stack: Stack, run_id: str) -> str:
+def _watch(stack: Stack, run_id: str, meanwhile: Callable[[RunProgress], None]) -> str:
     seen = RunProgress(stack.airflow, run_id)
     if console.is_terminal:
-        return _watch_bars(stack, seen)
+        return _watch_bars(stack, seen, meanwhile)
     told: list[str] = [""]
 
     def tell() -> None:
@@ -139,13 +160,14 @@ def _watch(stack: Stack, run_id: str) -> str:
         if done != told[-1]:
             told.append(done)
             console.print(f"documents done: {done}")
+        meanwhile(seen)
 
     state = stack.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS, tell)
     tell()
     return state
 
 
-def _watch_bars(stack: Stack, seen: RunProgress) -> str:
+def _watch_bars(stack: Stack, seen: RunProgress, meanwhile: Callable[[RunProgress], None]) -> str:
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("documents"), TimeElapsedColumn(), console=console) as bars:
         tasks: dict[str, TaskID] = {}
@@ -156,6 +178,7 @@ def _watch_bars(stack: Stack, seen: RunProgress) -> str:
                 if name not in tasks:
                     tasks[name] = bars.add_task(name, total=planned)
                 bars.update(tasks[name], completed=seen.done.get(name, 0))
+            meanwhile(seen)
 
         state = stack.airflow.wait_for_run(DAG_ID, seen.run_id, RUN_SECONDS, draw)
         draw()

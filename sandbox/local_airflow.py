@@ -1,5 +1,6 @@
 """
 A real Airflow on this machine: SQLite, LocalExecutor, everything in one folder, loopback only.
+Settings and more components make it another one: ``sandbox.cluster`` has Celery workers.
 
 Its components are started one by one, each in a process group of its own: `airflow standalone`
 would leave its children behind when it is ended by SIGTERM.
@@ -44,6 +45,8 @@ class LocalAirflow:
     environment: dict[str, str] = field(repr=False)
     password: str = field(repr=False)
     components: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: COMPONENTS)
+    # What one component has on top of ``environment``, by its name.
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     processes: dict[str, ManagedProcess] = field(default_factory=dict, repr=False)
     _session: requests.Session | None = field(default=None, repr=False)
 
@@ -59,7 +62,7 @@ class LocalAirflow:
                 f"airflow-{name}",
                 [str(BIN / "airflow"), *arguments],
                 self.home.parent,
-                environment=self.environment,
+                environment={**self.environment, **self.environments.get(name, {})},
                 working_directory=REPOSITORY,
             )
             self.processes[name].start()
@@ -197,6 +200,8 @@ def running_airflow(
     parallelism: int = 4,
     settings: Mapping[str, str] | None = None,
     triggerer: bool = False,
+    components: Mapping[str, tuple[str, ...]] | None = None,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[LocalAirflow]:
     """
     An Airflow with this repository's DAGs, stopped at the end; its database stays in ``run_dir``.
@@ -204,10 +209,12 @@ def running_airflow(
     :param connections: by conn_id, as Airflow's JSON form has them
     :param settings: environment variables that override the ones made here
     :param triggerer: start one, for DAGs that defer
+    :param components: what is started beside the usual ones, as ``COMPONENTS`` has them
+    :param environments: environment variables of single components, by their names
     """
     airflow = _prepared(run_dir, connections, parallelism, settings or {})
-    if triggerer:
-        airflow.components = {**COMPONENTS, **TRIGGERER}
+    airflow.components = {**COMPONENTS, **(TRIGGERER if triggerer else {}), **(components or {})}
+    airflow.environments = environments or {}
     with ExitStack() as stack:
         stack.callback(airflow.stop)
         airflow.start()

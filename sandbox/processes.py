@@ -7,7 +7,7 @@ the owner dies hard; ``end_leftovers`` of the next start does when the guard was
 from __future__ import annotations
 
 import contextlib
-import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -52,6 +52,7 @@ class ManagedProcess:
     an earlier, dead owner left recorded under the same name is ended first. ``environment``, when
     given, replaces the inherited one; secrets belong there, as ``command`` is recorded.
     ``stop_signal`` is what asks for an orderly end: SIGINT suits uvicorn and Airflow's components.
+    ``user`` is whom it runs as, where we may choose: only root may.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ManagedProcess:
     run_directory: Path
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     working_directory: Path | None = None
+    user: str | None = None
     stop_signal: signal.Signals = signal.SIGINT
     grace_seconds: float = 10.0
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
@@ -99,6 +101,9 @@ class ManagedProcess:
                 stderr=subprocess.STDOUT,
                 cwd=self.working_directory,
                 env=None if self.environment is None else dict(self.environment),
+                user=self.user,
+                group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
+                extra_groups=None if self.user is None else [],
                 start_new_session=True,
             )
         self._keep_on_record(self._process)
@@ -114,9 +119,9 @@ class ManagedProcess:
             self._record.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group at once, as a fault would."""
+        """SIGKILL at once, as a fault would; also to descendants with groups of their own."""
         if self.running:
-            os.killpg(self.pid, signal.SIGKILL)
+            end_group(psutil.Process(self.pid), signal.SIGKILL, 0.0)
         self.stop()
 
     def log_tail(self, lines: int = TAIL_LINES) -> str:

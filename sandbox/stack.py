@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from sandbox.local_airflow import LocalAirflow, running_airflow
@@ -20,6 +21,18 @@ class AlreadyRunningError(RuntimeError):
 
 
 Say = Callable[[str], None]
+
+
+class RunningAirflow(Protocol):
+    """How an Airflow is started: ``running_airflow``, or another one with its first arguments."""
+
+    def __call__(
+        self,
+        run_dir: Path,
+        connections: Mapping[str, Mapping[str, object]],
+        *,
+        settings: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[LocalAirflow]: ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,7 @@ def running_stack(
     retry_delay_seconds: float = 5,
     lease_seconds: float = 300,
     timeout_seconds: float = 10,
+    start_airflow: RunningAirflow = running_airflow,
     say: Say = lambda _: None,
 ) -> Iterator[Stack]:
     """
@@ -49,6 +63,7 @@ def running_stack(
     :param settings: environment variables for Airflow
     :param lease_seconds: how long a job's lease lasts
     :param timeout_seconds: of the connections to the platform
+    :param start_airflow: which Airflow
     :param say: is told of each step
     """
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -68,7 +83,7 @@ def running_stack(
         )
         say("Airflow starts (about 20 seconds)")
         connections = connections_of(mongo, platform, timeout_seconds)
-        with running_airflow(run_dir, connections, settings=settings) as airflow:
+        with start_airflow(run_dir, connections, settings=settings) as airflow:
             airflow.wait_for_dag("reindex_batch")
             yield Stack(mongo, platform, airflow)
 
