@@ -11,6 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
+from tests.not_tested import NOT_TESTED
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 for name in [name for name in os.environ if name.startswith(("AIRFLOW", "REINDEX_"))]:
@@ -27,3 +31,11 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last, and in red, what this machine could not test."""
+    skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
+    told = sorted({each[each.index(NOT_TESTED) :] for each in skipped if NOT_TESTED in each})
+    for each in told:
+        terminalreporter.write_line(each.rstrip("')"), red=True, bold=True)
