@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG
 
 from reindex.deployment import Deployment
 from reindex.operators.lease import LeaseJobsOperator
+from reindex.operators.start_run import StartRunOperator
 
 DEPLOYMENT = Deployment.from_environment()
 RUN_DAG_ID = "reindex_batch"
@@ -46,7 +46,7 @@ with DAG(
         retries=0,
         execution_timeout=timedelta(minutes=2),
     )
-    TriggerDagRunOperator.partial(
+    StartRunOperator.partial(
         task_id="start_run",
         trigger_dag_id=RUN_DAG_ID,
         logical_date=None,
