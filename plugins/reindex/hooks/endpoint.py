@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
 from reindex.errors import InvalidConnection, shown
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 10.0
 EXTRAS = ("timeout", "verify", "cert", "proxy", "workerId")
@@ -58,6 +62,7 @@ class Endpoint:
             cafile=self.verify if isinstance(self.verify, str) else None
         )
         if self.verify is False:
+            log.warning("%s: whose certificate it is goes unchecked, verify is false", self.where)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.cert:
@@ -82,6 +87,9 @@ def endpoint_of(conn_id: str) -> Endpoint:
         raise _invalid(conn_id, f"type is {conn.conn_type!r}, expected http")
     if not conn.host:
         raise _invalid(conn_id, "host is empty, expected the service's address")
+    if "@" in conn.host:
+        # The address stands in logs and messages.
+        raise _invalid(conn_id, "host holds an @: credentials go into login and password")
     if not conn.password:
         raise _invalid(conn_id, "password is empty, expected the service's bearer token")
     if not conn.password.isprintable() or not conn.password.isascii():
@@ -110,10 +118,18 @@ def _extras(conn_id: str, extras: Mapping[str, Any]) -> dict[str, Any]:
         read["verify"] = _verify(conn_id, extras["verify"])
     if "cert" in extras:
         read["cert"] = _cert(conn_id, extras["cert"])
-    for name, key in (("proxy", "proxy"), ("workerId", "worker_id")):
-        if name in extras:
-            read[key] = str(extras[name])
+    if "proxy" in extras:
+        read["proxy"] = _proxy(extras["proxy"])
+    if "workerId" in extras:
+        read["worker_id"] = str(extras["workerId"])
     return read
+
+
+def _proxy(value: object) -> str:
+    proxy = str(value)
+    # Airflow masks a connection's password and its extra as a whole, not what is inside.
+    mask_secret(proxy)
+    return proxy
 
 
 def _seconds(conn_id: str, value: object) -> float:

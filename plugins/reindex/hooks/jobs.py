@@ -13,7 +13,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from reindex import connection_ids
 from reindex.conf import JobReference, job_reference
-from reindex.errors import AuthRefused, InvalidConf, InvalidConnection, ServiceUnavailable
+from reindex.errors import (
+    AuthRefused,
+    InvalidConf,
+    InvalidConnection,
+    ServiceUnavailable,
+    shown,
+)
 from reindex.hooks.endpoint import Endpoint, endpoint_of
 from reindex.job_types import REINDEX_BATCH
 from reindex.leased_jobs import LeasedJob, leased_jobs
@@ -80,7 +86,16 @@ class JobsHook(BaseHook):
         body = {"type": REINDEX_BATCH, "payload": dict(payload), "priority": priority}
         # One attempt, here too: a second one could register a second job.
         answer = self._call(endpoint, "POST", "/jobs", body, None, attempts=1)
-        return str(_answered(endpoint, answer, "POST /jobs", 201).get("jobId"))
+        job_id = _answered(endpoint, answer, "POST /jobs", 201).get("jobId")
+        try:
+            job = job_reference({"jobId": job_id})
+        except InvalidConf as error:  # it would stand in the next call's address
+            raise InvalidConnection(
+                f"{endpoint.where} registered what is no job: {error}"
+            ) from None
+        if job is None:
+            raise InvalidConnection(f"{endpoint.where} registered a job without a jobId")
+        return job.job_id
 
     def succeed(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
         """``POST /jobs/:jobId/succeed``; a lost lease (409) is an answer, not an error."""
@@ -94,7 +109,9 @@ class JobsHook(BaseHook):
         """``GET /jobs/:jobId``; empty when the service does not know the job."""
         endpoint = endpoint_of(self.jobs_conn_id)
         response = self._call(endpoint, "GET", f"/jobs/{job_id}", None, None)
-        return dict(response.json()) if response.status_code == 200 else {}
+        if response.status_code != 200:
+            return {}
+        return _answered(endpoint, response, f"GET /jobs/{job_id}", 200)
 
     def _report(self, job: JobReference, verb: str, body: dict[str, object]) -> JobReport:
         endpoint = endpoint_of(self.jobs_conn_id)
@@ -102,7 +119,8 @@ class JobsHook(BaseHook):
         path = f"/jobs/{job.job_id}/{verb}"
         response = self._call(endpoint, "POST", path, body, worker_id)
         if response.status_code == 200:
-            return JobReport(str(response.json().get("status")))
+            said = _answered(endpoint, response, f"POST {path}", 200)
+            return JobReport(shown(said.get("status"), quote=False))
         if response.status_code in (404, 409):
             return JobReport(f"{response.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import bson
 from airflow.providers.mongo.hooks.mongo import MongoHook
+from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
@@ -67,6 +68,17 @@ class SourceHook(MongoHook):
         if not self.connection.schema:
             raise InvalidConnection(
                 f"connection {mongo_conn_id!r} names no database: put it into its schema field"
+            )
+        if "@" in (self.connection.host or ""):
+            raise InvalidConnection(
+                f"connection {mongo_conn_id!r}: host holds an @: credentials go into login and "
+                "password, as the host stands in logs and messages"
+            )
+        if _is_set(self.connection, "ssl") and _is_set(self.connection, "allow_insecure"):
+            # The provider (5.5.1) takes this pair as "no TLS at all", without a word.
+            raise InvalidConnection(
+                f"connection {mongo_conn_id!r}: extras ssl and allow_insecure together would send "
+                'everything in the clear; use {"tls": true}, with tlsCAFile for a CA of your own'
             )
         # A server that is not there is named in ten seconds, and one that hangs in a minute.
         self.extras.setdefault("serverSelectionTimeoutMS", 10_000)
@@ -232,6 +244,11 @@ class SourceHook(MongoHook):
             raise SourceUnavailable(f"{self._where} failed: code {error.code}") from None
         except (ConnectionFailure, PyMongoError) as error:
             raise SourceUnavailable(f"{self._where} failed: {type(error).__name__}") from None
+
+
+def _is_set(connection: Connection, extra: str) -> bool:
+    # As the provider reads them: a form and a URI give text.
+    return str(connection.extra_dejson.get(extra, "false")).lower() == "true"
 
 
 def _bounds(first: str, until: str | None, after: str | None) -> dict[str, object]:

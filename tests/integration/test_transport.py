@@ -1,0 +1,199 @@
+"""Mongo and the Jobs service over TLS, with real handshakes. Discovery: test_keep_alive.py."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+from airflow.providers.mongo.hooks.mongo import MongoHook
+
+from reindex.conf import JobReference
+from reindex.doc_types import DOC_TYPES
+from reindex.errors import InvalidConnection, ServiceUnavailable, SourceUnavailable
+from reindex.hooks.jobs import JobsHook
+from reindex.hooks.source import SourceHook
+from tests.integration.certificates import self_signed
+from tests.integration.in_process_run import connect
+
+JOB = JobReference("job-1", "worker-1")
+TOKEN = "t0k3n-of-the-jobs-service"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return self_signed(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def defined(conn_id: str, **fields: object) -> None:
+        connect(monkeypatch, {conn_id: fields})
+
+    return defined
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every request as the class is told, and keeps what it was sent."""
+
+    heard: ClassVar[list[str]]
+    status: ClassVar[int]
+    headers_sent: ClassVar[dict[str, str]]
+
+    def do_POST(self) -> None:
+        self.heard.append(f"{self.path} {self.headers['Authorization']}")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.status)
+        body = b'{"status": "succeeded"}'
+        for name, value in {**self.headers_sent, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Not into the tests' output."""
+
+
+@contextmanager
+def answering(
+    tls: tuple[Path, Path] | None = None, status: int = 200, **headers: str
+) -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback: its address, and what it heard."""
+    heard: list[str] = []
+    handler = type(
+        "Handler", (Answers,), {"heard": heard, "status": status, "headers_sent": headers}
+    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    scheme = "https" if tls else "http"
+    try:
+        yield f"{scheme}://127.0.0.1:{server.server_port}", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def test_the_jobs_service_is_verified_before_it_sees_the_token(
+    certificate: tuple[Path, Path], connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reindex.hooks.jobs.QUICK_ATTEMPTS", 1)
+    with answering(tls=certificate) as (address, heard):
+        connection("jobs_api", conn_type="http", host=address, password=TOKEN)
+        with pytest.raises(ServiceUnavailable, match="SSLError") as refused:
+            JobsHook().succeed(JOB, {})
+        assert heard == []
+        assert TOKEN not in str(refused.value)
+        trusted = {"verify": str(certificate[0])}
+        connection("jobs_api", conn_type="http", host=address, password=TOKEN, extra=trusted)
+        assert JobsHook().succeed(JOB, {}).status == "succeeded"
+        assert heard == [f"/jobs/job-1/succeed Bearer {TOKEN}"]
+
+
+def test_a_redirect_does_not_take_the_token_elsewhere(connection: Any) -> None:
+    with (
+        answering() as (elsewhere, heard_elsewhere),
+        answering(status=307, Location=f"{elsewhere}/jobs") as (address, heard),
+    ):
+        connection("jobs_api", conn_type="http", host=address, password=TOKEN)
+        with pytest.raises(ServiceUnavailable, match="answered 307"):
+            JobsHook().succeed(JOB, {})
+        assert (len(heard), heard_elsewhere) == (1, [])
+
+
+@pytest.mark.parametrize("answer", ["[]", "nonsense", '{"jobId": "../x"}', '{"jobId": null}'])
+def test_a_job_id_of_the_service_is_checked_before_it_stands_in_an_address(
+    connection: Any, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    class Response:
+        status_code = 201
+        json = staticmethod(lambda: json.loads(answer))
+
+    monkeypatch.setattr("reindex.hooks.jobs.requests.request", lambda *_, **__: Response())
+    connection("jobs_api", conn_type="http", host="http://jobs", password=TOKEN)
+    with pytest.raises(InvalidConnection):
+        JobsHook().enqueue({"docType": "creator", "docIds": []})
+
+
+def read_one(**options: object) -> object:
+    with SourceHook() as source:
+        source.extras |= {"serverSelectionTimeoutMS": 700, **options}
+        return source.by_ids(DOC_TYPES["creator"], ["0" * 24])
+
+
+def test_mongo_over_tls_is_verified(certificate: tuple[Path, Path], connection: Any) -> None:
+    """The stand-in is no Mongo: what counts is whether it ever gets behind the handshake."""
+    with answering(tls=certificate) as (address, _):
+        port = int(address.rpartition(":")[2])
+        mongo = {"conn_type": "mongo", "host": "127.0.0.1", "port": port, "schema": "marketplace"}
+        connection("marketplace_mongo", **mongo, extra={"tls": True})
+        with SourceHook() as source:
+            source.extras["serverSelectionTimeoutMS"] = 700
+            client = source.get_conn()
+            said = why_unreachable(client)
+        assert "CERTIFICATE_VERIFY_FAILED" in said
+        connection(
+            "marketplace_mongo", **mongo, extra={"tls": True, "tlsCAFile": str(certificate[0])}
+        )
+        with SourceHook() as source:
+            source.extras["serverSelectionTimeoutMS"] = 700
+            said = why_unreachable(source.get_conn())
+        assert "CERTIFICATE_VERIFY_FAILED" not in said
+        with pytest.raises(SourceUnavailable, match="'marketplace_mongo'"):
+            read_one()
+
+
+def why_unreachable(client: Any) -> str:
+    from pymongo.errors import ServerSelectionTimeoutError
+
+    with pytest.raises(ServerSelectionTimeoutError) as error:
+        client.admin.command("ping")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("value", [True, "true", "True"])
+def test_the_pair_that_switches_tls_off_is_refused_by_name(connection: Any, value: object) -> None:
+    extra = {"ssl": value, "allow_insecure": value}
+    fields = {"conn_type": "mongo", "host": "127.0.0.1", "schema": "marketplace"}
+    connection("marketplace_mongo", **fields, extra=extra)
+    with pytest.raises(InvalidConnection, match="ssl and allow_insecure"):
+        SourceHook()
+    # What is refused, and why: should the provider mend this, the refusal can go.
+    if value is True:
+        with MongoHook("marketplace_mongo") as hook:
+            assert hook.get_conn().options.pool_options._ssl_context is None
+
+
+@pytest.mark.parametrize("extra", [{"ssl": True}, {"tls": True}, {"allow_insecure": True}])
+def test_each_half_of_the_pair_is_accepted(connection: Any, extra: dict[str, object]) -> None:
+    fields = {"conn_type": "mongo", "host": "127.0.0.1", "schema": "marketplace"}
+    connection("marketplace_mongo", **fields, extra=extra)
+    with SourceHook() as source:
+        context = source.get_conn().options.pool_options._ssl_context
+        assert (context is None) is (extra == {"allow_insecure": True})
+        assert context is None or context.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_credentials_in_a_host_are_refused_and_not_shown(connection: Any) -> None:
+    host = "someone:hidden-password@example.com"
+    connection("marketplace_mongo", conn_type="mongo", host=host, schema="marketplace")
+    with pytest.raises(InvalidConnection, match="host holds an @") as mongo:
+        SourceHook()
+    connection("jobs_api", conn_type="http", host=f"https://{host}", password=TOKEN)
+    with pytest.raises(InvalidConnection, match="host holds an @") as jobs:
+        JobsHook().worker_id()
+    assert "hidden-password" not in str(mongo.value) + str(jobs.value)
