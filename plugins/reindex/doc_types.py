@@ -100,14 +100,16 @@ def _list_of_objects(value: object, field: str) -> list[Document]:
     if not isinstance(value, list):
         raise UnreadableField(field, value, "a list of objects")
     for place, item in enumerate(value):
-        if not isinstance(item, Mapping):
+        # An exact dict is what a Mongo document is: a Mapping takes five times as long to tell.
+        if type(item) is not dict and not isinstance(item, Mapping):
             raise UnreadableField(f"{field}[{place}]", item, "an object")
     return value
 
 
-def _list(value: object, field: str) -> list[object]:
+def _list_in(role: Document, place: int, field: str) -> list[object]:
+    value = role.get(field)
     if value is not None and not isinstance(value, list):
-        raise UnreadableField(field, value, "a list")
+        raise UnreadableField(f"roles[{place}].{field}", value, "a list")
     return value or []
 
 
@@ -115,9 +117,9 @@ def _union_of_skills(roles: list[Document]) -> list[str]:
     """Every role's ``requiredSkills``, each once, in the order of their first mention."""
     seen: dict[str, None] = {}
     for place, role in enumerate(roles):
-        field = f"roles[{place}].requiredSkills"
-        for skill in _list(role.get("requiredSkills"), field):
+        for skill in _list_in(role, place, "requiredSkills"):
             if type(skill) is not str:  # a bson Code is a subclass, and no text
+                field = f"roles[{place}].requiredSkills"
                 raise UnreadableField(field, skill, "a list of texts")
             seen[skill] = None
     return list(seen)
@@ -127,14 +129,18 @@ def _role_counts(roles: list[Document]) -> Payload:
     """``totalSlots``, and of these ``openSlots``: not taken by an assigned user."""
     total = open_slots = 0
     for place, role in enumerate(roles):
-        slots = role.get("slots", 0)
-        slots = 0 if slots is None else slots
-        if isinstance(slots, bool) or not isinstance(slots, (int, float)) or slots != slots // 1:
-            raise UnreadableField(f"roles[{place}].slots", slots, "a whole number")
-        taken = len(_list(role.get("assignedUserIds"), f"roles[{place}].assignedUserIds"))
-        total += int(slots)
-        open_slots += max(0, int(slots) - taken)
+        slots = role.get("slots")
+        if type(slots) is not int:
+            slots = 0 if slots is None else _whole(slots, f"roles[{place}].slots")
+        total += slots
+        open_slots += max(0, slots - len(_list_in(role, place, "assignedUserIds")))
     return {"totalSlots": total, "openSlots": open_slots}
+
+
+def _whole(value: object, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
+        raise UnreadableField(field, value, "a whole number")
+    return int(value)
 
 
 CREATOR = DocType(

@@ -65,7 +65,7 @@ def index_request(
             "docType": doc_type.name,
             "docId": doc_id,
             "payload": doc_type.payload(document, joined),
-            "updatedAt": _iso(updated_at, "updatedAt"),
+            "updatedAt": _iso(updated_at),
         }
         encoded = _encoded(body)
     except (ValueError, RecursionError) as error:
@@ -76,6 +76,8 @@ def index_request(
             else f"the document cannot be written as JSON ({type(error).__name__})"
         )
         return Rejection(doc_type.name, doc_id, message)
+    # Half the price of replace(tzinfo=…).
+    updated_at = datetime.combine(updated_at, updated_at.time(), timezone.utc)
     return IndexRequest(doc_type.name, doc_id, updated_at, encoded)
 
 
@@ -94,34 +96,39 @@ def _newest(doc_id: str, document: Document, joined: Joined) -> datetime:
     Without that of the user, a renamed user whose profile did not change would be ignored as
     stale. The ObjectId's own time stands in where the document has none: it never changes.
     """
-    own = _updated_at(document, "updatedAt")
-    if own is None:
-        own = datetime.fromtimestamp(int(doc_id[:_EPOCH_DIGITS], 16), timezone.utc)
-    others = (_updated_at(other, f"{name}.updatedAt") for name, other in joined.items())
-    return max([own, *(time for time in others if time is not None)])
+    newest = _updated_at(document, "")
+    if newest is None:
+        seconds = int(doc_id[:_EPOCH_DIGITS], 16)
+        newest = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+    for name, other in joined.items():
+        time = _updated_at(other, f"{name}.")
+        if time is not None and time > newest:
+            newest = time
+    return newest
 
 
-def _updated_at(document: Document, field: str) -> datetime | None:
+def _updated_at(document: Document, path: str) -> datetime | None:
     value = document.get("updatedAt")
     if value is None:
         return None
     if not isinstance(value, datetime):
-        raise UnreadableField(field, value, "a date")
-    return _utc(value, field)
+        raise UnreadableField(f"{path}updatedAt", value, "a date")
+    return value if value.tzinfo is None else _utc(value, f"{path}updatedAt")
 
 
 def _utc(value: datetime, field: str) -> datetime:
-    if value.tzinfo is None:  # as pymongo reads them
-        return value.replace(tzinfo=timezone.utc)
+    """In UTC and without saying so, as pymongo reads dates: what is bare is compared fastest."""
+    if value.tzinfo is None:
+        return value
     try:
-        return value if value.tzinfo is timezone.utc else value.astimezone(timezone.utc)
+        return value.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
         raise UnreadableField(field, value, "a date within the years 1 to 9999 in UTC") from None
 
 
-def _iso(value: datetime, field: str) -> str:
+def _iso(bare_utc: datetime) -> str:
     """As JavaScript's ``toISOString`` writes it, which is what the platform compares."""
-    return _utc(value, field).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return bare_utc.isoformat("T", "milliseconds") + "Z"
 
 
 def _jsonable(value: object, field: str) -> object:
@@ -135,7 +142,7 @@ def _jsonable(value: object, field: str) -> object:
     if isinstance(value, float):
         return _finite(value, field)
     if isinstance(value, datetime):
-        return _iso(value, field)
+        return _iso(_utc(value, field))
     return _bson_scalar(value, field)
 
 
