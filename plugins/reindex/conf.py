@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from reindex.doc_ids import doc_ids_of
 from reindex.doc_types import ALL, doc_type_names
 from reindex.errors import InvalidConf
 from reindex.job_types import REINDEX_BATCH, check_payload
 
-OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}", re.ASCII)
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _WORKER_ID = re.compile(r"[\x21-\x7e]{5,128}", re.ASCII)
-_RUN_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
+_RUN_ID = re.compile(r"[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
 
 FULL, INCREMENTAL = "full", "incremental"
 DEFAULT_CHUNK_SIZE = 5000
@@ -43,7 +43,8 @@ class RunConf:
 
     ``doc_ids`` is ``None`` for a full run; otherwise lower-case hexadecimal ids, each once, in the
     order given, and ``duplicates`` says how many more were given. ``failure_tolerance`` is a share
-    of the documents, ``requests_per_second`` a ceiling over all chunks of the run.
+    of the documents, ``requests_per_second`` a ceiling over all chunks of the run. A ``dry_run``
+    reads and builds everything, and sends nothing.
     """
 
     doc_types: tuple[str, ...]
@@ -58,11 +59,18 @@ class RunConf:
     redrive: str | None = None
     log_every_document: bool = False
     allow_empty: bool = False
+    dry_run: bool = False
 
     @property
     def doc_type(self) -> str:
         """The one document type of the run, or ``all``."""
         return self.doc_types[0] if len(self.doc_types) == 1 else ALL
+
+    @property
+    def full(self) -> bool:
+        """Every document of its types is sent: afterwards the index is as the source."""
+        partial = self.doc_ids is not None or self.updated_since or self.redrive
+        return not partial and not self.dry_run
 
 
 def parse_conf(raw: Mapping[str, object]) -> RunConf:
@@ -91,6 +99,7 @@ def parse_conf(raw: Mapping[str, object]) -> RunConf:
         redrive=_matching(given, "redrive", _RUN_ID, "the run id of an earlier run"),
         log_every_document=_flag(given, "logEveryDocument"),
         allow_empty=_flag(given, "allowEmpty"),
+        dry_run=_flag(given, "dryRun"),
     )
     _refuse_contradictions(conf)
     return conf
@@ -128,13 +137,12 @@ def _doc_ids(given: Mapping[str, object]) -> tuple[tuple[str, ...] | None, int]:
     value = given["docIds"]
     if not isinstance(value, (list, tuple)):
         raise InvalidConf("docIds", value, "a list of ids")
-    if not value:
+    # A job's payload comes from a program, which does not paste.
+    ids = doc_ids_of(value, pasted="jobId" not in given)
+    if not ids:
         raise InvalidConf("docIds", value, "a list with at least one id (leave it out for all)")
-    for place, item in enumerate(value):
-        if not isinstance(item, str) or not OBJECT_ID.fullmatch(item):
-            raise InvalidConf(f"docIds[{place}]", item, "an id of 24 hexadecimal characters")
-    unique = tuple(dict.fromkeys(item.lower() for item in value))
-    return unique, len(value) - len(unique)
+    unique = tuple(dict.fromkeys(ids))
+    return unique, len(ids) - len(unique)
 
 
 def _updated_since(given: Mapping[str, object]) -> datetime | None:
@@ -211,6 +219,10 @@ def _refuse_contradictions(conf: RunConf) -> None:
         raise InvalidConf(
             "redrive", conf.redrive, "given together with docIds or updatedSince: it brings its own"
         )
+    if conf.dry_run and conf.job:
+        raise InvalidConf(
+            "dryRun", True, "given together with jobId: a job asks for work, a dry run does none"
+        )
 
 
 KNOWN_KEYS = (
@@ -227,4 +239,5 @@ KNOWN_KEYS = (
     "redrive",
     "logEveryDocument",
     "allowEmpty",
+    "dryRun",
 )

@@ -5,15 +5,21 @@ Pure: the results of a page's items → the chunk's ledger.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reindex.answers import Accepted, Reason, Refused
 from reindex.ledger import ChunkLedger, Counts, Failure
 from reindex.pages import Missing, Page, Unchanged
 from reindex.payloads import IndexRequest, Rejection
 
-# None beside an item that needs no words: it is missing, or unchanged.
-Result = Accepted | Failure | Missing | Unchanged
+
+@dataclass(frozen=True)
+class WouldSend:
+    """A dry run built the document's request, and sent nothing."""
+
+
+WOULD_SEND = WouldSend()
+Result = Accepted | Failure | Missing | Unchanged | WouldSend
 
 
 def settled(item: Rejection | Missing | Unchanged) -> Result:
@@ -79,11 +85,13 @@ def folded(
 class _Tally:
     """One document type's counts while a page is folded."""
 
-    __slots__ = ("failed", "fetched", "ignored", "indexed", "missing", "unchanged")
+    __slots__ = (
+        "failed", "fetched", "ignored", "indexed", "missing", "unchanged", "would_send",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.fetched = self.indexed = self.ignored = 0
-        self.missing = self.failed = self.unchanged = 0
+        self.missing = self.failed = self.unchanged = self.would_send = 0
 
     def add(self, result: Result) -> None:
         if isinstance(result, Missing):
@@ -97,6 +105,8 @@ class _Tally:
                 self.ignored += 1
         elif isinstance(result, Unchanged):
             self.unchanged += 1
+        elif isinstance(result, WouldSend):
+            self.would_send += 1
         else:
             self.failed += 1
 
@@ -108,6 +118,7 @@ class _Tally:
             missing=self.missing,
             failed=self.failed,
             unchanged=self.unchanged,
+            wouldSend=self.would_send,
         )
 
 

@@ -4,11 +4,11 @@ Pure: outcomes → the ledger of a chunk → the ledger of the run.
 Closed means: every document that was expected stands in exactly one column.
 
     expected + appeared - vanished  =  fetched + missing  (+ notReached, for the run)
-    fetched                         =  indexed + ignored + failed + unchanged
+    fetched                         =  indexed + ignored + failed + unchanged + wouldSend
 
 ``appeared`` and ``vanished`` are documents that came to or left a range between the plan's scan
-and the chunk's; ``unchanged`` are those that ``updatedSince`` left out. Names in the JSON forms
-are the platform's.
+and the chunk's; ``unchanged`` are those that ``updatedSince`` left out; ``wouldSend`` are those
+of a dry run that a real one would post. Names in the JSON forms are the platform's.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Counts:
     missing: int = 0
     failed: int = 0
     unchanged: int = 0
+    wouldSend: int = 0  # noqa: N815 - travels as JSON, in the platform's spelling
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -45,6 +46,7 @@ class Counts:
             self.missing + other.missing,
             self.failed + other.failed,
             self.unchanged + other.unchanged,
+            self.wouldSend + other.wouldSend,
         )
 
     @property
@@ -55,10 +57,13 @@ class Counts:
     @property
     def balanced(self) -> bool:
         """Nothing is missing from the columns, nothing stands in two."""
-        return (
-            self.fetched == self.indexed + self.ignored + self.failed + self.unchanged
-            and self.not_reached == 0
-        )
+        columns = self.taken + self.failed + self.unchanged
+        return self.fetched == columns and self.not_reached == 0
+
+    @property
+    def taken(self) -> int:
+        """What the API took, or, of a dry run, would be asked to take."""
+        return self.indexed + self.ignored + self.wouldSend
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from reindex.conf import OBJECT_ID, RunConf
+from reindex.conf import RunConf
+from reindex.doc_ids import OBJECT_ID
 from reindex.doc_types import ALL
+from reindex.dry_run import in_words
 from reindex.ledger import Counts, Failure, RunLedger
 
 # A result that is reported must stay well below the platform's 100 kB; 90 kB is our line.
@@ -63,7 +65,7 @@ def verdict_of(run: RunLedger, conf: RunConf) -> Verdict:
 def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
     total = run.total
     tolerated = tolerated_failures(total.fetched, tolerance)
-    nothing_taken = total.indexed + total.ignored == 0
+    nothing_taken = total.taken == 0
     if not total.failed or (total.failed <= tolerated and not nothing_taken):
         return []
     reasons = ", ".join(f"{name} {number}" for name, number in sorted(run.failed_by_reason.items()))
@@ -94,12 +96,20 @@ def _matched_nothing(run: RunLedger, conf: RunConf) -> list[str]:
     ]
 
 
-def run_result(run_id: str, run: RunLedger, conf: RunConf, verdict: Verdict) -> dict[str, object]:
+def run_result(
+    run_id: str,
+    run: RunLedger,
+    conf: RunConf,
+    verdict: Verdict,
+    dry_run: Mapping[str, object] | None = None,
+) -> dict[str, object]:
     """
     The run's result: the return value of the report task.
 
     Every figure, all failure reasons, a bounded sample of ids, and the conf that retries what
     failed (``redrive``). Its size is bounded, whatever failed: :func:`reported_result`.
+
+    :param dry_run: what a dry run found out besides (:func:`reindex.dry_run.found_out`)
     """
     total = run.total
     result: dict[str, object] = {
@@ -122,8 +132,10 @@ def run_result(run_id: str, run: RunLedger, conf: RunConf, verdict: Verdict) -> 
         "chunks": run.chunks,
         "incompleteChunks": [asdict(each) for each in run.incomplete[:MOST_SAMPLED]],
         "requests": run.requests,
-        "redrive": redrive_conf(run_id, run),
-        "retry": failed_ids_conf(run.failures),
+        # A dry run did nothing that could be repeated.
+        "redrive": None if conf.dry_run else redrive_conf(run_id, run),
+        "retry": None if conf.dry_run else failed_ids_conf(run.failures),
+        "dryRun": dry_run,
     }
     return result | {"summary": summary(result)}
 
@@ -161,14 +173,20 @@ def reported_result(result: Mapping[str, object]) -> dict[str, object]:
 
 def summary(result: Mapping[str, object]) -> str:
     """The run in one line, for a log's end and a job's error message."""
-    names = ("planned", "indexed", "ignored", "unchanged", "missing", "failed", "notReached")
+    dry_run = result["dryRun"]
+    sent = ("indexed", "ignored") if dry_run is None else ("wouldSend",)
+    names = ("planned", *sent, "unchanged", "missing", "failed", "notReached")
     figures = ", ".join(
         f"{name} {result[name]}" for name in names if result[name] or name != "unchanged"
     )
     problems = result["problems"]
     assert isinstance(problems, list)
     why = f": {'; '.join(problems)}"[:MOST_SUMMARY] if problems else ""
-    return f"reindex {result['docType']} {result['state']}{why} [{figures}]"
+    said = f"reindex {result['docType']} {result['state']}{why} [{figures}]"
+    if dry_run is None:
+        return said
+    assert isinstance(dry_run, Mapping)
+    return f"dry run of {said}; {in_words(dry_run)}"
 
 
 def _columns(counts: Counts, not_reached: int) -> dict[str, object]:
@@ -183,6 +201,7 @@ def _columns(counts: Counts, not_reached: int) -> dict[str, object]:
         "appeared": counts.appeared,
         "vanished": counts.vanished,
         "notReached": not_reached,
+        "wouldSend": counts.wouldSend,
     }
 
 

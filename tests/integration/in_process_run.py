@@ -48,6 +48,7 @@ class FakeTaskInstance:
         key: str = "return_value",
         run_id: str | None = None,
         map_indexes: int | None = None,
+        include_prior_dates: bool = False,
     ) -> Any:
         run_id = run_id or self.run_id
         if map_indexes is not None:
@@ -55,7 +56,7 @@ class FakeTaskInstance:
         found = [
             value
             for (run, task, _, name), value in sorted(self.xcoms.items(), key=lambda kv: kv[0][2])
-            if (run, task, name) == (run_id, task_ids, key)
+            if (task, name) == (task_ids, key) and (include_prior_dates or run == run_id)
         ]
         return found[0] if len(found) == 1 else found
 

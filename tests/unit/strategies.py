@@ -45,12 +45,21 @@ json_values = st.recursive(
 hex_ids = st.integers(0, 2**96 - 1).map(hex_id)
 any_case_ids = st.tuples(hex_ids, st.booleans()).map(lambda t: t[0].upper() if t[1] else t[0])
 
+# Lines as people paste them: ids, or what is none, between separators.
+separators = st.sampled_from(
+    [" ", ", ", ",", "\t", "; ", '", "', "', '", "\u00a0", '["', '"]', "\r"]
+)
+pasted_lines = st.lists(
+    separators | any_case_ids | st.sampled_from(["f" * 23, "no-id"]), max_size=7
+).map("".join)
+
 _numbers = whole_numbers | floats | st.just(10**400)  # more than a float can hold
 _near_valid = st.fixed_dictionaries(
     {},
     optional={
         "docType": st.sampled_from(["creator", "projects", "all", "invalid"]) | json_values,
-        "docIds": st.lists(any_case_ids, max_size=4) | st.lists(json_values, max_size=3),
+        "docIds": st.lists(any_case_ids | pasted_lines, max_size=4)
+        | st.lists(json_values, max_size=3),
         "updatedSince": st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat)
         | st.sampled_from(["2026-11-20T02:00:00Z", "0001-01-01T00:00:00+23:59", "yesterday"]),
         "mode": st.sampled_from(["full", "incremental", "partial"]),
@@ -63,6 +72,7 @@ _near_valid = st.fixed_dictionaries(
         "redrive": st.just("manual__2026-05-01T12:00:00+00:00") | json_values,
         "logEveryDocument": json_values,
         "allowEmpty": st.booleans(),
+        "dryRun": st.booleans() | json_values,
     },
 )
 _any_conf = st.dictionaries(st.sampled_from(KNOWN_KEYS) | texts, json_values, max_size=5)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from reindex.conf import (
     DEFAULT_CHUNK_SIZE,
@@ -19,9 +21,9 @@ from reindex.conf import (
 )
 from reindex.errors import InvalidConf, InvalidDocType
 from tests.unit.builders import hex_id, ids
-from tests.unit.strategies import confs
+from tests.unit.strategies import any_case_ids, confs, separators
 
-A, B = "a" * 24, "b" * 24
+A, B, C = "a" * 24, "b" * 24, "c" * 24
 BOTH = ("creator", "project")
 
 
@@ -45,6 +47,7 @@ def test_an_empty_conf_is_a_full_run_of_every_type() -> None:
         redrive=None,
         log_every_document=False,
         allow_empty=False,
+        dry_run=False,
     )
 
 
@@ -106,12 +109,77 @@ def test_an_empty_list_of_ids_is_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "a" * 23, "a" * 25, "g" * 24, f"{A}\n", f" {A}"[:24], "٣" * 24, 5, None, [A]]
+    "bad", ["a" * 23, "a" * 25, "g" * 24, f"{A}{B}", f" {A}"[:24], "٣" * 24, 5, None, [A]]
 )
 def test_an_id_that_is_not_24_hexadecimal_characters_is_named_by_its_place(bad: object) -> None:
     error = refused({"docIds": [A, B, bad]})
     assert error.field == "docIds[2]"
     assert str(error).endswith("is not an id of 24 hexadecimal characters")
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        [A, B, C],
+        [f"{A},{B},{C}"],
+        [f" {A}, {B} ,{C},"],
+        [f"{A} {B}\t{C}"],
+        [f"{A};{B}|{C}"],
+        [f"{A}\r", f"{B}\r\n{C}", "", "  "],
+        ["[", f'  "{A}",', f'  "{B}",', f'  "{C}"', "]"],
+        [f"['{A}', '{B}', '{C}']"],
+        [f"“{A}” ‘{B}’ `{C}`"],
+        [f'[ObjectId("{A}"), ObjectId(\'{B}\'), {{"$oid": "{C}"}}]'],
+        [f"\ufeff{A}\u00a0{B}\u200b{C}"],
+    ],
+)
+def test_ids_are_taken_as_people_paste_them(pasted: list[str]) -> None:
+    assert parse_conf({"docIds": pasted}).doc_ids == (A, B, C)
+
+
+def test_500_ids_in_one_line_are_500_ids() -> None:
+    assert parse_conf({"docIds": [", ".join(ids(500))]}).doc_ids == tuple(ids(500))
+
+
+@pytest.mark.parametrize(
+    ("line", "piece", "which"),
+    [
+        (f"{A}, {B[:-1]}, {C}", B[:-1], "number 2 of 3"),
+        (f"{A} ids: {B}", "ids", "number 2 of 3"),
+        (f"ObjectId {A}", "ObjectId", "number 1 of 2"),
+        (f"{A}-{B}", f"{A}-{B}", ""),
+        (f"{A}, {B}{C}", f"{B}{C}", "number 2 of 2"),
+    ],
+)
+def test_what_is_no_id_among_pasted_ones_is_named_with_its_place(
+    line: str, piece: str, which: str
+) -> None:
+    error = refused({"docIds": [A, line]})
+    assert (error.field, error.value) == ("docIds[1]", piece)
+    assert str(error).count("number") == (1 if which else 0)
+    assert which in str(error)
+
+
+@pytest.mark.parametrize("blank", [[""], [" ", "\n"], ['[""]'], ["[]", ",,"]])
+def test_a_field_of_blanks_is_no_full_run(blank: list[str]) -> None:
+    assert str(refused({"docIds": blank})).endswith("(leave it out for all)")
+
+
+@pytest.mark.parametrize("item", [f"{A},{B}", f"{A}\n", "", f" {A}", f'"{A}"'])
+def test_a_jobs_ids_stand_alone(item: str) -> None:
+    raw: dict[str, object] = {"docType": "all", "docIds": [A, item]}
+    parse_conf(raw)
+    error = refused({**raw, "jobId": "job-1"})
+    assert (error.field, error.value) == ("docIds[1]", item)
+
+
+@given(line=st.lists(st.tuples(separators, any_case_ids, separators), min_size=1, max_size=6))
+def test_no_pasted_id_is_lost_or_made_up(line: list[tuple[str, str, str]]) -> None:
+    pasted = "".join(before + doc_id + behind for before, doc_id, behind in line)
+    conf = parse_conf({"docIds": [pasted]})
+    given_ids = [doc_id.lower() for _, doc_id, _ in line]
+    assert conf.doc_ids == tuple(dict.fromkeys(given_ids))
+    assert conf.duplicates == len(given_ids) - len(set(given_ids))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +216,7 @@ def test_an_unknown_key_is_refused_even_when_null() -> None:
         ("requestsPerSecond", 200, "requests_per_second", 200),
         ("logEveryDocument", True, "log_every_document", True),
         ("allowEmpty", True, "allow_empty", True),
+        ("dryRun", True, "dry_run", True),
         ("redrive", "scheduled__2026-05-01T02:00:00+00:00", "redrive", None),
     ],
 )
@@ -168,6 +237,7 @@ def test_a_value_within_its_rule_is_taken(
         ("requestsPerSecond", [0, -1, "5", True, float("nan"), float("inf")]),
         ("logEveryDocument", ["yes", 1, 0, []]),
         ("allowEmpty", ["true", 1]),
+        ("dryRun", ["true", "yes", 1, 0, []]),
         ("mode", ["partial", "", 5, [], {}]),
         ("jobId", ["", "a/b", "../x", "a b", "x" * 129, 5, [], "job\n"]),
         ("workerId", ["", "four", "with space", "x" * 129, "tab\tbed", "wörker-1", 12345]),
@@ -262,6 +332,21 @@ def test_a_redrive_brings_its_own_documents(more: dict[str, object]) -> None:
     assert parse_conf({"redrive": "manual__1", "docType": "creator"}).redrive == "manual__1"
 
 
+def test_a_dry_run_is_no_job() -> None:
+    job: dict[str, object] = {"jobId": "job-1", "docType": "creator", "docIds": [A]}
+    error = refused({**job, "dryRun": True})
+    assert (error.field, error.value) == ("dryRun", True)
+    assert "jobId" in str(error)
+    assert parse_conf({**job, "dryRun": False}).job == JobReference("job-1")
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"docIds": [A]}, {"redrive": "manual__1"}, {"updatedSince": "2026-11-20"}]
+)
+def test_any_other_run_can_be_a_dry_one(raw: dict[str, object]) -> None:
+    assert parse_conf({**raw, "dryRun": True}) == replace(parse_conf(raw), dry_run=True)
+
+
 def test_a_job_of_3600_ids_parses() -> None:
     assert parse_conf({"docType": "all", "docIds": ids(3_600)}).doc_ids == tuple(ids(3_600))
     assert hex_id(3_600) in ids(3_600)
@@ -288,6 +373,7 @@ def refused_by_name(raw: dict[str, object], error: InvalidConf) -> None:
     if place := re.fullmatch(r"docIds\[(\d+)\]", error.field):
         doc_ids = raw["docIds"]
         assert isinstance(doc_ids, list)
-        assert doc_ids[int(place[1])] == error.value or error.value != error.value
+        item = doc_ids[int(place[1])]
+        assert item == error.value or error.value != error.value or error.value in item
     else:
         assert error.field in raw or error.field in KNOWN_KEYS

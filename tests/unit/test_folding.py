@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reindex.answers import IGNORED, INDEXED, Reason
-from reindex.folding import Result, failure, folded, settled
+from reindex.folding import WOULD_SEND, Result, failure, folded, settled
 from reindex.ledger import ChunkLedger, Counts, Failure
 from reindex.pages import Item, Missing, Page, Position, Unchanged
 from reindex.payloads import Rejection
 from tests.unit.builders import INVALID, SERVER_ERROR, a_failure, a_ledger, a_request, hex_id, ids
 
-OUTCOMES = ("indexed", "ignored", "failed", "rejected", "missing", "unchanged")
+OUTCOMES = ("indexed", "ignored", "failed", "rejected", "missing", "unchanged", "would send")
 
 
 def item_and_result(doc_id: str, outcome: str, doc_type: str = "creator") -> tuple[Item, Result]:
@@ -28,6 +28,7 @@ def item_and_result(doc_id: str, outcome: str, doc_type: str = "creator") -> tup
         "rejected": (rejected := Rejection(doc_type, doc_id, "why"), settled(rejected)),
         "missing": (missing := Missing(doc_type, doc_id), missing),
         "unchanged": (unchanged := Unchanged(doc_type, doc_id), unchanged),
+        "would send": (request, WOULD_SEND),
     }
     return items[outcome]
 
@@ -58,6 +59,7 @@ def fold(
         ("rejected", Counts(fetched=1, failed=1)),
         ("missing", Counts(missing=1)),
         ("unchanged", Counts(fetched=1, unchanged=1)),
+        ("would send", Counts(fetched=1, wouldSend=1)),
     ],
 )
 def test_each_outcome_has_its_column(outcome: str, counts: Counts) -> None:
@@ -182,6 +184,7 @@ def test_any_outcomes_retries_cuts_and_resumes_fold_to_a_balanced_ledger(
     assert ledger.total.indexed == columns.count("indexed")
     assert ledger.total.ignored == columns.count("ignored")
     assert ledger.total.unchanged == columns.count("unchanged")
+    assert ledger.total.wouldSend == columns.count("would send")
     assert ledger.total.failed == len(failed) == len(ledger.failures)
     assert {f.docId for f in ledger.failures} == failed
     assert sorted(doc_id for _, doc_id in ledger.missing) == sorted(missing)

@@ -44,14 +44,15 @@ failures = st.builds(
 
 @st.composite
 def balanced_counts(draw: st.DrawFn) -> Counts:
-    indexed, ignored, failed, unchanged, missing = (draw(_small) for _ in range(5))
-    fetched = indexed + ignored + failed + unchanged
+    indexed, ignored, failed, unchanged, would_send, missing = (draw(_small) for _ in range(6))
+    fetched = indexed + ignored + failed + unchanged + would_send
     appeared = draw(st.integers(0, fetched + missing))
     vanished = draw(_small)
     expected = fetched + missing - appeared + vanished
     return Counts(
-        expected, appeared, vanished, fetched, indexed, ignored, missing, failed, unchanged
-    )
+        expected, appeared, vanished, fetched, indexed, ignored, missing, failed, unchanged,
+        would_send,
+    )  # fmt: skip
 
 
 chunk_ledgers = st.builds(
@@ -228,7 +229,8 @@ def test_a_run_closes_whatever_became_of_its_chunks(
     run = run_ledger(chunks, ledgers)
     total = run.total
     assert total.not_reached == run.total_not_reached
-    assert total.fetched == total.indexed + total.ignored + total.failed + total.unchanged
+    taken = total.indexed + total.ignored + total.wouldSend
+    assert total.fetched == taken + total.failed + total.unchanged
     assert not run.unbalanced
     assert {each.index for each in run.incomplete} == (lost | cut) & set(range(len(met)))
 

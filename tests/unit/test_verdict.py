@@ -190,7 +190,7 @@ def test_the_result_holds_every_figure() -> None:
     )
     row = {
         "planned": 22, "fetched": 20, "indexed": 12, "ignored": 4, "missing": 2, "failed": 1,
-        "unchanged": 3, "appeared": 3, "vanished": 1, "notReached": 0,
+        "unchanged": 3, "appeared": 3, "vanished": 1, "notReached": 0, "wouldSend": 0,
     }  # fmt: skip
     conf = RunConf(doc_types=("creator",), duplicates=2)
     result = result_of(run, conf)
@@ -224,6 +224,7 @@ def test_the_result_holds_every_figure() -> None:
         "redrive": {"redrive": "run-1"},
         "retry": {"docType": "creator", "docIds": [hex_id(1)]},
         "summary": summary(result),
+        "dryRun": None,
     }
     assert summary(result) == (
         "reindex creator success [planned 22, indexed 12, ignored 4, unchanged 3, missing 2, "
@@ -363,3 +364,39 @@ def test_the_message_of_a_failed_job_is_below_the_limit_too() -> None:
     ]
     result = result_of(run_ledger(descriptors, ledgers))
     assert size_of(summary(result)) <= MOST_REPORTED_BYTES
+
+
+def would(send: int = 0, failed: int = 0) -> Counts:
+    return Counts(expected=send + failed, fetched=send + failed, wouldSend=send, failed=failed)
+
+
+DRY = RunConf(doc_types=("creator",), dry_run=True)
+FOUND = {
+    "requests": 97, "estimatedSeconds": 194.0, "basedOn": {"docsPerSecond": 0.5, "runs": ["r"]},
+    "noEstimate": None, "samples": [],
+}  # fmt: skip
+
+
+def test_a_dry_run_succeeds_when_the_real_one_would() -> None:
+    failures = (a_failure(hex_id(1), Reason.UNREADABLE),)
+    assert problems(a_run(would(send=99, failed=1), failures=failures), DRY) == ()
+    (problem,) = problems(a_run(would(send=9, failed=91), failures=failures * 91), DRY)
+    assert problem.startswith("91 of 100 documents failed (unreadable 91)")
+    (nothing,) = problems(a_run(would(failed=1), failures=failures), DRY)
+    assert nothing.startswith("1 of 1 documents failed")
+    (cut_off,) = problems(a_run(would(send=10), complete=False, error="x"), DRY)
+    assert cut_off.startswith("0 documents not reached")
+
+
+def test_a_dry_run_is_no_fresh_index_and_leaves_nothing_to_repeat() -> None:
+    run = a_run(would(send=97, failed=3), failures=tuple(map(a_failure, ids(3))))
+    result = run_result("run-1", run, DRY, verdict_of(run, DRY), FOUND)
+    assert result["dryRun"] == FOUND
+    assert (result["totalIndexed"], result["drift"], result["wouldSend"]) == (0, None, 97)
+    assert (result["redrive"], result["retry"]) == (None, None)
+    assert len(result["failedSample"]) == 3  # type: ignore[arg-type]
+    assert summary(result) == (
+        "dry run of reindex creator failed: 3 of 100 documents failed (server 3); "
+        "failureTolerance 0.01 allows 1 [planned 100, wouldSend 97, missing 0, failed 3, "
+        "notReached 0]; nothing was sent; a real run makes 97 requests, in about 0:03:14 h"
+    )

@@ -19,12 +19,13 @@ from reindex.answers import Accepted
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
+from reindex.dry_run import DryRun
 from reindex.errors import ChunkKilled, LedgerImbalance
-from reindex.folding import Result
+from reindex.folding import Result, WouldSend
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
 from reindex.links import RUN_LINKS
-from reindex.operators.run_context import errors_logged, run_conf, work_of
+from reindex.operators.run_context import CHUNK_SAMPLES, errors_logged, run_conf, work_of
 from reindex.pages import Item, Page
 from reindex.reading import pages_of
 from reindex.verdict import tolerated_failures
@@ -44,6 +45,7 @@ STATE_KEY = "ledger"
 class ReindexChunkOperator(BaseOperator):
     """
     Fetches a chunk's documents, posts each to the Discovery API, counts every outcome.
+    A dry run does all of that but post, and pushes a sample of the payloads (``samples``).
 
     Returns the chunk's ledger; pushes it also when it ends with an error, so that nothing of what
     it did is lost. An attempt goes on where the one before it died.
@@ -68,7 +70,7 @@ class ReindexChunkOperator(BaseOperator):
         self.chunk = chunk
         self.mongo_conn_id = mongo_conn_id
         self.discovery_conn_id = discovery_conn_id
-        self._indexer: Indexer | None = None
+        self._worker: Indexer | DryRun | None = None
 
     @property
     def label(self) -> str:
@@ -84,28 +86,20 @@ class ReindexChunkOperator(BaseOperator):
 
     def _indexed(self, context: Any, conf: RunConf, chunk: Chunk, work: Work) -> dict[str, object]:
         # Not at the top: whoever parses the DAG file imports this module.
-        from reindex.hooks.discovery import DiscoveryHook
         from reindex.hooks.source import SourceHook
 
         store = context["task_state_store"]
-        begun = _begun(store.get(STATE_KEY), chunk)
-        discovery = DiscoveryHook(self.discovery_conn_id)
-        endpoint = discovery.endpoint()
+        # A dry run starts over: it is quick, and an attempt's samples go with its XComs.
+        begun = _begun(None if conf.dry_run else store.get(STATE_KEY), chunk)
+        work_off = self._dry_run if conf.dry_run else self._post
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
                 pages = pages_of(mongo, work, begun, conf.updated_since)
-                policy = self._policy(context, conf, chunk, endpoint)
-                self._indexer = indexer = Indexer(
-                    policy=policy,
-                    ledger=begun,
-                    checkpoint=partial(_save, store, chunk),
-                    on_result=self._on_result(conf),
-                )
                 with _quiet_garbage_collector():
-                    asyncio.run(_post_all(discovery, endpoint, indexer, pages))
-                ledger = _proven(mongo, work, indexer.ledger)
+                    done = work_off(context, conf, chunk, begun, pages)
+                ledger = _proven(mongo, work, done)
         except BaseException as error:
-            kept = self._indexer.ledger if self._indexer else begun
+            kept = self._worker.ledger if self._worker else begun
             self._keep(context, chunk, kept, error)
             raise
         store.clear()
@@ -115,20 +109,48 @@ class ReindexChunkOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Let go of what is in flight and keep the ledger, instead of dying in mid-air."""
-        if self._indexer is not None:
-            self._indexer.stop(ChunkKilled("Airflow asked this task to end"))
+        if self._worker is not None:
+            self._worker.stop(ChunkKilled("Airflow asked this task to end"))
+
+    def _post(
+        self, context: Any, conf: RunConf, chunk: Chunk, begun: ChunkLedger, pages: Iterator[Page]
+    ) -> ChunkLedger:
+        from reindex.hooks.discovery import DiscoveryHook
+
+        discovery = DiscoveryHook(self.discovery_conn_id)
+        endpoint = discovery.endpoint()
+        self._worker = indexer = Indexer(
+            policy=self._policy(context, conf, chunk, endpoint),
+            ledger=begun,
+            checkpoint=partial(_save, context["task_state_store"], chunk),
+            on_result=self._on_result(conf),
+        )
+        asyncio.run(_post_all(discovery, endpoint, indexer, pages))
+        return indexer.ledger
+
+    def _dry_run(
+        self, context: Any, conf: RunConf, chunk: Chunk, begun: ChunkLedger, pages: Iterator[Page]
+    ) -> ChunkLedger:
+        self._worker = dry_run = DryRun(
+            ledger=begun,
+            most_refused=_most_refused(conf, chunk),
+            checkpoint=partial(_store, context["task_state_store"], chunk),
+            on_result=self._on_result(conf),
+        )
+        ledger = dry_run.run(pages)
+        context["ti"].xcom_push(key=CHUNK_SAMPLES, value=dry_run.samples)
+        return ledger
 
     def _policy(self, context: Any, conf: RunConf, chunk: Chunk, endpoint: Endpoint) -> PostPolicy:
         rate = conf.requests_per_second
         if rate is not None:
             rate /= self._chunks_at_once(context)
-        most = max(FEWEST_FAILURES, tolerated_failures(chunk.expected, conf.failure_tolerance))
         return PostPolicy(
             where=f"Discovery API at {endpoint.where}",
             max_in_flight=conf.max_in_flight,
             requests_per_second=rate,
-            most_failures=most,
-            most_refused=max(most, chunk.expected // 2),
+            most_failures=_most_failures(conf, chunk),
+            most_refused=_most_refused(conf, chunk),
         )
 
     def _chunks_at_once(self, context: Any) -> int:
@@ -149,9 +171,9 @@ class ReindexChunkOperator(BaseOperator):
                     item.doc_type, item.doc_id, result.reason, result.message,
                     result.status, result.attempts,
                 )  # fmt: skip
-            elif isinstance(result, Accepted):
+            elif isinstance(result, (Accepted, WouldSend)):
                 if log_all:
-                    said = "indexed" if result.indexed else "ignored"
+                    said = _said(result)
                     self.log.info("indexDocument %s %s: %s", item.doc_type, item.doc_id, said)
             elif log_all:
                 self.log.info(
@@ -173,13 +195,29 @@ class ReindexChunkOperator(BaseOperator):
 
     def _log_summary(self, chunk: Chunk, ledger: ChunkLedger) -> None:
         total = ledger.total
+        sent = f"indexed {total.indexed}, ignored {total.ignored}"
+        if isinstance(self._worker, DryRun):
+            sent = f"dry run, would index {total.wouldSend}"
         self.log.info(
-            "chunk %d, %s: indexed %d, ignored %d, unchanged %d, missing %d, failed %d, "
+            "chunk %d, %s: %s, unchanged %d, missing %d, failed %d, "
             "not reached %d; %d requests, %.1f s since its first attempt",
-            chunk.index, chunk.label, total.indexed, total.ignored, total.unchanged,
-            total.missing, total.failed, total.not_reached, ledger.requests,
-            ledger.ended - ledger.started,
+            chunk.index, chunk.label, sent, total.unchanged, total.missing, total.failed,
+            total.not_reached, ledger.requests, ledger.ended - ledger.started,
         )  # fmt: skip
+
+
+def _said(result: Accepted | WouldSend) -> str:
+    if isinstance(result, WouldSend):
+        return "would index"
+    return "indexed" if result.indexed else "ignored"
+
+
+def _most_failures(conf: RunConf, chunk: Chunk) -> int:
+    return max(FEWEST_FAILURES, tolerated_failures(chunk.expected, conf.failure_tolerance))
+
+
+def _most_refused(conf: RunConf, chunk: Chunk) -> int:
+    return max(_most_failures(conf, chunk), chunk.expected // 2)
 
 
 def _begun(saved: object, chunk: Chunk) -> ChunkLedger:

@@ -22,9 +22,11 @@ from reindex.operators.run_context import (
     PLAN_ERROR,
     PLAN_FACTS,
     PLAN_JOB,
+    PLAN_TASK,
     errors_logged,
     pulled_chunks,
     pulled_ledgers,
+    raw_conf,
     run_conf,
 )
 
@@ -63,7 +65,8 @@ class PlanReindexOperator(BaseOperator):
     def execute(self, context: Any) -> list[dict[str, object]]:
         ti = context["ti"]
         # First of all, and known at once: whatever happens to this run, its job hears of it.
-        if job := nightly_job(context, self.jobs_conn_id):
+        dry_run = raw_conf(context).get("dryRun") is True
+        if not dry_run and (job := nightly_job(context, self.jobs_conn_id)):
             ti.xcom_push(key=PLAN_JOB, value=job_json(job))
         try:
             with errors_logged():
@@ -76,11 +79,14 @@ class PlanReindexOperator(BaseOperator):
             ti.xcom_push(key=PLAN_DOC_IDS, value=list(conf.doc_ids))
         ti.xcom_push(key=PLAN_FACTS, value=facts)
         documents = sum(int(str(chunk["expected"])) for chunk in chunks)
-        self.log.info("planned %d chunks for %d documents", len(chunks), documents)
+        how = "for a dry run, " if conf.dry_run else ""
+        self.log.info("planned %s%d chunks for %d documents", how, len(chunks), documents)
         return chunks
 
     def _planned(self, ti: Any, conf: RunConf) -> tuple[list[dict[str, object]], dict[str, object]]:
-        facts: dict[str, object] = {"redrive": conf.redrive, "rejected": []}
+        facts: dict[str, object] = {
+            "redrive": conf.redrive, "rejected": [], "dryRun": conf.dry_run,
+        }  # fmt: skip
         if conf.redrive:
             return self._planned_again(ti, conf.redrive), facts
         if conf.doc_ids is not None:
@@ -92,7 +98,7 @@ class PlanReindexOperator(BaseOperator):
         rejected: list[Failure] = []
         with SourceHook(self.mongo_conn_id) as source:
             ids_by_type = [
-                (name, _hexadecimal(name, source.object_ids(DOC_TYPES[name]), rejected))
+                (name, _object_ids(name, source.ids(DOC_TYPES[name]), rejected))
                 for name in conf.doc_types
             ]
             ranges, totals = plan_ranges(ids_by_type, conf.chunk_size, self._most_chunks())
@@ -103,6 +109,13 @@ class PlanReindexOperator(BaseOperator):
         planned = pulled_chunks(ti, run_id)
         if planned is None:
             expected = f"the run id of an earlier run of {ti.dag_id} that got as far as its plan"
+            raise InvalidConf("redrive", run_id, expected)
+        facts = ti.xcom_pull(task_ids=PLAN_TASK, run_id=run_id, key=PLAN_FACTS, map_indexes=-1)
+        if (facts or {}).get("dryRun"):
+            expected = (
+                "the run id of a real run: this one was a dry run, of which nothing is left to be "
+                "done again (start a run with its conf, without dryRun)"
+            )
             raise InvalidConf("redrive", run_id, expected)
         left = left_undone(planned, pulled_ledgers(ti, run_id))
         chunks = [
@@ -119,21 +132,27 @@ class PlanReindexOperator(BaseOperator):
         return int(conf.getint("core", "max_map_length"))
 
 
-def _hexadecimal(doc_type: str, ids: Iterator[object], rejected: list[Failure]) -> Iterator[str]:
-    """The ObjectIds among the ids, as text. The others can be in no index: they are booked."""
+def _object_ids(
+    doc_type: str, batches: Iterator[list[object]], rejected: list[Failure]
+) -> Iterator[list[object]]:
+    """The ObjectIds among the ids. The others can be in no index: they are booked."""
     from bson import ObjectId
 
-    for doc_id in ids:
-        if isinstance(doc_id, ObjectId):
-            yield str(doc_id)
-            continue
-        if len(rejected) >= MOST_STRANGE_IDS:
-            raise PermanentError(
-                f"the collection of docType {doc_type} holds more than {MOST_STRANGE_IDS} "
-                f"documents whose _id is no ObjectId, such as a {type(doc_id).__name__}: "
-                "is it the platform's?"
-            )
-        rejected.append(_strange(doc_type, doc_id))
+    for batch in batches:
+        if set(map(type, batch)) != {ObjectId}:
+            _reject(doc_type, [each for each in batch if not isinstance(each, ObjectId)], rejected)
+            batch = [each for each in batch if isinstance(each, ObjectId)]
+        yield batch
+
+
+def _reject(doc_type: str, strange: list[object], rejected: list[Failure]) -> None:
+    if len(rejected) + len(strange) > MOST_STRANGE_IDS:
+        raise PermanentError(
+            f"the collection of docType {doc_type} holds more than {MOST_STRANGE_IDS} "
+            f"documents whose _id is no ObjectId, such as a {type(strange[-1]).__name__}: "
+            "is it the platform's?"
+        )
+    rejected += [_strange(doc_type, doc_id) for doc_id in strange]
 
 
 def _strange(doc_type: str, doc_id: object) -> Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,18 @@ from airflow.sdk import BaseOperator
 
 from reindex import connection_ids
 from reindex.conf import JobReference, RunConf
+from reindex.dry_run import Sample, chunks_to_sample, found_out, spread
 from reindex.errors import InvalidConf, ReindexError, RunFailed
-from reindex.ledger import Failure, run_ledger
+from reindex.ledger import ChunkLedger, Failure, RunLedger, run_ledger
 from reindex.links import RUN_LINKS
 from reindex.operators.run_context import (
+    CHUNK_SAMPLES,
+    CHUNK_TASK,
     PLAN_ERROR,
     PLAN_FACTS,
     PLAN_TASK,
+    REPORT_TASK,
+    RUN_RATE,
     errors_logged,
     job_of_run,
     pulled_chunks,
@@ -24,6 +29,7 @@ from reindex.operators.run_context import (
     raw_conf,
     run_conf,
 )
+from reindex.run_rate import rate_of, rates_from
 from reindex.verdict import Verdict, reported_result, run_result, summary, verdict_of
 
 if TYPE_CHECKING:
@@ -37,7 +43,8 @@ class ReportReindexOperator(BaseOperator):
     """
     Adds the chunks up, stores the result, tells the Jobs service, and fails when the run did.
 
-    XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run.
+    XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run; the
+    ``rate`` of a real one that succeeded, from which dry runs estimate.
 
     :param jobs_conn_id: the Jobs service, a connection of type ``http``
     """
@@ -123,7 +130,9 @@ def _result(context: Any) -> dict[str, object]:
     try:
         conf, refused = run_conf(context), None
     except ReindexError as error:
-        conf, refused = RunConf(doc_types=()), f"{type(error).__name__}: {error}"
+        dry_run = raw_conf(context).get("dryRun") is True
+        conf = RunConf(doc_types=(), dry_run=dry_run)
+        refused = f"{type(error).__name__}: {error}"
     planned = pulled_chunks(ti, run_id)
     facts = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_FACTS, map_indexes=-1) or {}
     rejected = [Failure(**each) for each in facts.get("rejected", ())]
@@ -134,4 +143,19 @@ def _result(context: Any) -> dict[str, object]:
         verdict = Verdict((f"nothing was planned: {why or 'see the log of the plan task'}",))
     else:
         verdict = verdict_of(run, conf)
+    if conf.dry_run:
+        return run_result(run_id, run, conf, verdict, _found_out(ti, run, conf, ledgers))
+    if verdict.ok and conf.requests_per_second is None and (rate := rate_of(run_id, run)):
+        ti.xcom_push(key=RUN_RATE, value=rate.to_json())
     return run_result(run_id, run, conf, verdict)
+
+
+def _found_out(
+    ti: Any, run: RunLedger, conf: RunConf, ledgers: Iterable[Mapping[str, object]]
+) -> dict[str, object]:
+    rates = ti.xcom_pull(task_ids=REPORT_TASK, key=RUN_RATE, include_prior_dates=True)
+    pulled: list[list[Sample]] = [
+        ti.xcom_pull(task_ids=CHUNK_TASK, key=CHUNK_SAMPLES, map_indexes=index) or []
+        for index in chunks_to_sample(map(ChunkLedger.from_json, ledgers))
+    ]
+    return found_out(run, rates_from(rates), conf.requests_per_second, spread(pulled))

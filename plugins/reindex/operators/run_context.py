@@ -26,6 +26,8 @@ PLAN_FACTS = "plan"
 PLAN_DOC_IDS = "docIds"
 PLAN_ERROR = "error"
 PLAN_JOB = "job"
+CHUNK_SAMPLES = "samples"
+RUN_RATE = "rate"
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
