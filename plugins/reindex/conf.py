@@ -20,7 +20,7 @@ from reindex.job_types import REINDEX_BATCH, check_payload
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _WORKER_ID = re.compile(r"[\x21-\x7e]{5,128}", re.ASCII)
-_RUN_ID = re.compile(r"[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
+_RUN_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
 
 FULL, INCREMENTAL = "full", "incremental"
 DEFAULT_CHUNK_SIZE = 5000
