@@ -15,8 +15,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
-from bench import REPOSITORY, against_sequential, descriptor_bytes, knee, operator_rate, task_rate
+from bench import (
+    REPOSITORY,
+    against_sequential,
+    celery_workers,
+    descriptor_bytes,
+    knee,
+    operator_rate,
+    task_rate,
+)
 from bench.figures import Figure
+from sandbox.system_packages import MissingProgramError
 
 PROGRAMS: Mapping[str, Callable[[], list[Figure]]] = {
     "operator_rate": operator_rate.measure,
@@ -24,6 +33,7 @@ PROGRAMS: Mapping[str, Callable[[], list[Figure]]] = {
     "descriptor_bytes": descriptor_bytes.measure,
     "task_rate": task_rate.measure,
     "knee": knee.measure,
+    "celery_workers": celery_workers.measure,
 }
 TABLE = REPOSITORY / "docs" / "performance.md"
 HEAD = """# Performance
@@ -65,18 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measured(names: Iterable[str]) -> Iterator[Figure]:
-    """Each program's figures, printed as they come."""
+    """Each program's figures, printed as they come; one that cannot run here is left out."""
     for name in names:
-        for figure in PROGRAMS[name]():
+        try:
+            figures = PROGRAMS[name]()
+        except MissingProgramError as error:
+            print(f"{name} is not measured: {error}", file=sys.stderr, flush=True)
+            continue
+        for figure in figures:
             print(figure.line(), flush=True)
             yield figure
 
 
 def with_rows_of(figures: Iterable[Figure], page: str) -> str:
-    """The page with these figures' rows in the place of their earlier ones."""
+    """The page with these figures' rows in the place of their earlier ones, else at its end."""
     rows = {_row(figure).split("|")[1]: _row(figure) for figure in figures}
     lines = page.splitlines(keepends=True)
-    return "".join(rows.get(line.split("|")[1], line) if "|" in line else line for line in lines)
+    text = "".join(rows.pop(line.split("|")[1], line) if "|" in line else line for line in lines)
+    return text + "".join(rows.values())
 
 
 def table(figures: Iterable[Figure], minutes: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench import REPOSITORY, RUN_DIRECTORY
 from bench.figures import Figure, Goal, Spread, interleaved, ratios
@@ -54,7 +55,7 @@ def _tasks_a_second(name: str, settings: Mapping[str, str], *, preload: bool) ->
         _without_preload(run_directory)
     with running_airflow(run_directory, {}, parallelism=PARALLELISM, settings=settings) as airflow:
         airflow.wait_for_dag(DAG_ID)
-        return Spread.of([_rate_of_run(airflow) for _ in range(RUNS_EACH)][1:]).median
+        return Spread.of([rate_of_run(airflow) for _ in range(RUNS_EACH)][1:]).median
 
 
 def _without_preload(run_directory: Path) -> None:
@@ -62,16 +63,29 @@ def _without_preload(run_directory: Path) -> None:
     (run_directory / "airflow" / "config").mkdir(parents=True, exist_ok=True)
 
 
-def _rate_of_run(airflow: LocalAirflow) -> float:
-    """From the first task's start to the last one's end."""
-    run_id = airflow.trigger(DAG_ID)
-    state = airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
+def rate_of_run(airflow: LocalAirflow) -> float:
+    """No-op tasks a second, from the first one's start to the last one's end."""
+    run_id = successful_run(airflow, DAG_ID)
+    tasks = airflow.task_instances(DAG_ID, run_id, TASK_ID)
+    return len(tasks) / seconds_of(tasks)
+
+
+def successful_run(
+    airflow: LocalAirflow, dag_id: str, conf: Mapping[str, object] | None = None
+) -> str:
+    """The id of a run that was triggered and has ended; RuntimeError when it did not end well."""
+    run_id = airflow.trigger(dag_id, conf)
+    state = airflow.wait_for_run(dag_id, run_id, RUN_SECONDS)
     if state != "success":
         raise RuntimeError(f"the run {run_id} ended as {state}: see {airflow.home}")
-    tasks = airflow.task_instances(DAG_ID, run_id, TASK_ID)
-    started = min(_time(task["start_date"]) for task in tasks)
-    ended = max(_time(task["end_date"]) for task in tasks)
-    return len(tasks) / (ended - started)
+    return run_id
+
+
+def seconds_of(tasks: Sequence[Mapping[str, Any]]) -> float:
+    """From the first task's start to the last one's end."""
+    return max(_time(task["end_date"]) for task in tasks) - min(
+        _time(task["start_date"]) for task in tasks
+    )
 
 
 def _time(text: str) -> float:

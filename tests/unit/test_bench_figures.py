@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PROGRAMS, main, table
+from bench.__main__ import PROGRAMS, main, table, with_rows_of
 from bench.descriptor_bytes import largest, xcom_bytes
 from bench.figures import Figure, Goal, Spread, interleaved, ratios
 from bench.target_server import ANSWER, BODY, Timing, request_size
@@ -99,6 +99,11 @@ def test_a_run_by_name_writes_its_own_rows_only(
     monkeypatch.setattr("bench.__main__.TABLE", page)
     assert main(["x"]) == 0
     assert page.read_text() == table([FIGURE, other], 1.0)
+
+
+def test_a_new_figure_comes_to_the_end_of_the_page() -> None:
+    new = replace(FIGURE, what="a new figure")
+    assert with_rows_of([new], table([FIGURE], 1.0)) == table([FIGURE, new], 1.0)
 
 
 def test_descriptor_bytes_are_those_of_the_plans_list() -> None:
