@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,23 @@ def test_without_the_ignore_file_modules_would_be_picked_up(tmp_path: Path) -> N
     copy = tmp_path / "plugins"
     shutil.copytree(PLUGINS, copy, ignore=shutil.ignore_patterns(".airflowignore", "__pycache__"))
     assert "reindex/ledger.py" in picked_up(copy, "glob")
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {plugins!r})
+import airflow.plugins_manager
+before = set(sys.modules)
+import reindex_plugin
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_plugin_module_imports_nothing_of_its_own() -> None:
+    """Every task's process imports it."""
+    script = SCRIPT.format(plugins=str(PLUGINS))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "['reindex_plugin']"
