@@ -10,122 +10,41 @@ time; and for a `reindex.batch` job of the platform, whose payload is a conf as 
 | `reindex_chunk` | fetches, builds the payloads, posts each document, counts every outcome |
 | `report` | adds up, reports to the Jobs service, fails when the run did |
 
-**When it is red**, open the log of `report`: its last line says what is wrong, in one sentence,
-and its XCom holds the failed ids with their reasons. `{"redrive": "<run id>"}` as conf of a new
-run repeats exactly what failed or was not reached; repeating is always harmless.
+**When it is red**, open the run's tab **Run report**: its first line says what is wrong.
+
+| it says | look at | press |
+| --- | --- | --- |
+| documents failed | failures by reason: service or documents? | mend it, then **Re-drive** |
+| documents not reached | the chunk's error: token, service, Mongo | **Re-drive**: sends the rest |
+| nothing was planned | the sentence: a conf key, or Mongo is away | mend it, trigger again |
+| holds no documents, none exists | docType; the Mongo connection's schema | the same |
+| nothing: it was timed out | documents per second | **Re-drive** |
+
+Without the page: the last line of `report`'s log, and a new run with `{"redrive": "<run id>"}`. To
+send a document again is always harmless.
+
+**Not sure what a run would do?** Trigger it with *Dry run*: it reads everything, sends nothing, and
+reports requests, time, sample payloads and the documents that cannot be sent.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from reindex.conf import DEFAULT_FAILURE_TOLERANCE
 from reindex.deployment import Deployment
 from reindex.job_types import REINDEX_BATCH, job_type
 from reindex.operators.chunk import ReindexChunkOperator
 from reindex.operators.plan import PlanReindexOperator
 from reindex.operators.report import ReportReindexOperator
 from reindex.operators.run_context import CHUNK_TASK, PLAN_TASK, REPORT_TASK, RETRY_POLICY
+from reindex.params import trigger_params
 from reindex.run_timed_out import report_time_out
 
 DEPLOYMENT = Deployment.from_environment()
 POLICY = job_type(REINDEX_BATCH).policy
-
-# Formats are checked by `plan`, not by these schemas: a job's payload that is refused at the
-# trigger would never be reported to the Jobs service.
-PARAMS = {
-    "docType": Param(
-        "all",
-        type="string",
-        title="Document type",
-        description="What to reindex: `creator`, `project` or `all`; the plurals are accepted.",
-        examples=["all", "creator", "project", "creators", "projects"],
-    ),
-    "docIds": Param(
-        None,
-        type=["null", "array"],
-        items={"type": "string"},
-        title="Ids",
-        description="One id of 24 hexadecimal characters a line. Left empty: every document.",
-    ),
-    "updatedSince": Param(
-        None,
-        type=["null", "string"],
-        title="Updated since",
-        description="Only documents changed at or after this time, themselves or their user. "
-        "ISO 8601, UTC when no zone is given.",
-        examples=["2026-11-20T02:00:00Z"],
-    ),
-    "redrive": Param(
-        None,
-        type=["null", "string"],
-        title="Drive a run again",
-        description="The run id of an earlier run: repeats what failed in it or was not reached.",
-    ),
-    "chunkSize": Param(
-        DEPLOYMENT.chunk_size,
-        type="number",
-        minimum=1,
-        title="Documents a chunk",
-        description="Grows by itself when the run would have more chunks than Airflow maps.",
-        section="Pace",
-    ),
-    "maxInFlight": Param(
-        64,
-        type="number",
-        minimum=1,
-        maximum=1024,
-        title="Most requests in flight, a chunk",
-        description="A ceiling: the number that the service bears is found while it runs.",
-        section="Pace",
-    ),
-    "requestsPerSecond": Param(
-        None,
-        type=["null", "number"],
-        title="Most requests a second",
-        description="Holds for the whole run, over all chunks. Left empty: no ceiling.",
-        section="Pace",
-    ),
-    "failureTolerance": Param(
-        DEFAULT_FAILURE_TOLERANCE,
-        type="number",
-        minimum=0,
-        maximum=1,
-        title="Share of documents that may fail",
-        description="0.01 is 1 %, rounded up to whole documents. Above it the run fails.",
-        section="Verdict",
-    ),
-    "allowEmpty": Param(
-        False,
-        type="boolean",
-        title="An empty collection is fine",
-        description="Otherwise a full run that finds no documents of a type fails.",
-        section="Verdict",
-    ),
-    "logEveryDocument": Param(
-        False,
-        type="boolean",
-        title="Log every document",
-        description="A run with ids always does.",
-        section="Verdict",
-    ),
-    "jobId": Param(
-        None,
-        type=["null", "string"],
-        title="Job",
-        description="The job of the Jobs service that hears of this run's end.",
-        section="Jobs service",
-    ),
-    "workerId": Param(
-        None,
-        type=["null", "string"],
-        title="Worker",
-        description="The worker id that holds the job's lease. Left empty: the connection's.",
-        section="Jobs service",
-    ),
-}
+PARAMS = trigger_params(DEPLOYMENT.chunk_size)
 
 with DAG(
     dag_id="reindex_batch",

@@ -68,6 +68,45 @@ def test_every_param_is_a_conf_key_with_title_and_description(dag: Any) -> None:
         assert param.description
 
 
+def test_the_form_has_every_key_of_a_conf(dag: Any) -> None:
+    """But ``mode``, which only the platform sends."""
+    assert set(KNOWN_KEYS) - set(dag.params) == {"mode"}
+
+
+def test_the_form_is_in_sections_and_says_what_happens_when_a_field_is_left_empty(
+    dag: Any,
+) -> None:
+    sections: dict[str | None, list[str]] = {}
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        sections.setdefault(param.schema.get("section"), []).append(name)
+        if "null" in param.schema["type"]:
+            assert "Left empty" in param.description, name
+    assert list(sections.values()) == [
+        ["docType", "dryRun", "docIds", "updatedSince", "redrive"],
+        ["requestsPerSecond", "maxInFlight", "chunkSize"],
+        ["failureTolerance", "allowEmpty", "logEveryDocument"],
+        ["jobId", "workerId"],
+    ]
+    assert next(iter(sections)) is None  # Airflow's form shows this one unfolded
+
+
+def test_the_form_takes_a_pasted_list_and_offers_the_types(dag: Any) -> None:
+    ids, kind = dag.params.get_param("docIds").schema, dag.params.get_param("docType").schema
+    # Airflow's form: an array of texts is a box of one a line, unless there are examples.
+    assert (ids["type"], ids["items"], "examples" in ids) == (
+        ["null", "array"], {"type": "string"}, False,
+    )  # fmt: skip
+    # Suggestions, no enum: a job with an unknown type must get as far as being reported.
+    assert kind["examples"] == ["all", "creator", "creators", "project", "projects"]
+    assert "enum" not in kind
+
+
+def test_what_to_do_when_it_is_red_is_on_the_dags_page(dag: Any) -> None:
+    for word in ("When it is red", "Run report", "Re-drive", "redrive", "Dry run"):
+        assert word in dag.doc_md
+
+
 def test_params_of_the_issue_are_there(dag: Any) -> None:
     wanted = {"docType", "docIds", "updatedSince", "chunkSize", "jobId", "workerId"}
     assert wanted <= set(dag.params)
