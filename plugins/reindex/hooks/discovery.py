@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 from airflow.sdk import BaseHook
+from airflow.sdk._shared.secrets_masker import redact
 from yarl import URL
 
 from reindex import connection_ids
@@ -35,7 +37,14 @@ class DiscoverySession:
         except (aiohttp.ClientError, OSError) as error:
             # Its text may hold the URL with a proxy's credentials: the class says enough.
             return Refused(Reason.CONNECTION, type(error).__name__)
-        return answer_of(answer.status, answer.headers, answer.body)
+        return _without_secrets(answer_of(answer.status, answer.headers, answer.body))
+
+
+def _without_secrets(answer: Answer) -> Answer:
+    """A service that echoes our headers must not put the token into XComs and reports."""
+    if isinstance(answer, Refused):
+        return replace(answer, message=str(redact(answer.message)))
+    return answer
 
 
 class DiscoveryHook(BaseHook):
