@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS)
 
-.PHONY: demo up cluster test unit lint bench mutants lock clean
+.PHONY: demo up cluster test unit lint audit matrix bench mutants lock clean
 
 demo: $(READY)  ## a real run on generated data, shown as it goes; stops everything
 	@$(DEMO)
@@ -32,14 +32,20 @@ lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy plugins sandbox bench
 
+audit: $(READY)  ## known vulnerabilities in what is pinned
+	@$(BIN)/python -m sandbox.audit
+
+matrix:  ## tests on the lowest supported Airflow and Python, and on the newest; TESTS= to choose
+	@PYTHON="$(PYTHON)" sh sandbox/matrix.sh $(TESTS)
+
 bench: $(READY)  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench
 
 mutants: $(READY)  ## make ledger and chunking wrong, place by place: do the tests notice?
 	@$(BIN)/python -m bench.mutants
 
-lock: $(READY)  ## renew constraints.txt from requirements-dev.txt
-	@PATH="$(BIN):$$PATH" sh sandbox/lock.sh
+lock:  ## renew constraints.txt and constraints-lowest.txt
+	@PYTHON="$(PYTHON)" sh sandbox/lock.sh
 
 clean:  ## remove the environment and everything that ran
 	rm -rf $(VENV) .run

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes the virtual environment: with uv when it is there or can be installed, else with plain pip.
-# usage: [PYTHON=python3] environment.sh FOLDER
+# usage: [PYTHON=python3] [CONSTRAINTS=constraints.txt] environment.sh FOLDER
 set -eu
 venv=$1
 python=${PYTHON:-python3}
+constraints=${CONSTRAINTS:-constraints.txt}
 
 "$python" - <<'PY' || exit 1
 import sys
@@ -23,8 +24,8 @@ if [ -z "$uv" ] && "$venv/bin/python" -m pip install --quiet --disable-pip-versi
 fi
 if [ -n "$uv" ]; then
     VIRTUAL_ENV=$venv UV_PYTHON_DOWNLOADS=never \
-        "$uv" pip install --quiet --python "$venv/bin/python" -r requirements-dev.txt -c constraints.txt
+        "$uv" pip install --quiet --python "$venv/bin/python" -r requirements-dev.txt -c "$constraints"
 else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r requirements-dev.txt -c constraints.txt
+        -r requirements-dev.txt -c "$constraints"
 fi
