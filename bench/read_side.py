@@ -15,9 +15,9 @@ from bench.operator_run import connections
 from bench.source_data import seeded_mongo
 from reindex.chunks import LOWEST_ID, RangeChunk
 from reindex.doc_types import PROJECT
+from reindex.garbage_collection import quiet_garbage_collector
 from reindex.hooks.source import PAGE_SIZE, SourceHook
 from reindex.ledger import ChunkLedger
-from reindex.operators.chunk import _quiet_garbage_collector
 from reindex.payloads import IndexRequest
 from reindex.reading import pages_of
 from reindex.work import Work
@@ -46,7 +46,7 @@ def measure(repetitions: int = REPETITIONS) -> list[Figure]:
 def _figure(source: str, uri: str, documents: int, repetitions: int) -> Figure:
     client: MongoClient[dict[str, Any]] = MongoClient(uri)
     # The target is never posted to.
-    with connections(uri, "http://127.0.0.1:9"), client, _quiet_garbage_collector():
+    with connections(uri, "http://127.0.0.1:9"), client, quiet_garbage_collector():
         sides: dict[str, Callable[[], float]] = {
             "read side": partial(_seconds, partial(_built, documents), documents),
             "bare": partial(_seconds, partial(_read, client), documents),

@@ -88,29 +88,33 @@ def plan_slices(doc_type: str, count: int, size: int, most: int) -> list[SliceCh
 
 
 def plan_ranges(
-    ids: Iterable[tuple[str, Iterable[str]]], size: int, most: int
+    ids: Iterable[tuple[str, Iterable[Sequence[object]]]], size: int, most: int
 ) -> tuple[list[RangeChunk], dict[str, int]]:
     """
     Ranges over the ids of each document type, in one pass and constant memory.
 
-    :param ids: document type → its ids, ascending, as 24 hexadecimal characters
+    :param ids: document type → batches of its ids, ascending; only where a range begins is an id
+        looked at, and written as text
     :param size: documents a chunk; doubled as often as needed to stay within ``most`` chunks
     :param most: the most chunks that the run may have; at least one a document type
     :return: the chunks, and how many ids each document type had
     """
     planned: list[tuple[str, list[_Cut]]] = []
-    for doc_type, type_ids in ids:
+    for doc_type, batches in ids:
         cuts: list[_Cut] = []
         planned.append((doc_type, cuts))
-        for doc_id in type_ids:
-            if cuts and cuts[-1].count < size:
-                cuts[-1].count += 1
-                continue
-            cuts.append(_Cut(doc_id, 1))
-            if sum(len(each) for _, each in planned) > most:
-                size *= 2
-                for _, each in planned:
-                    each[:] = _merged_in_pairs(each)
+        for batch in batches:
+            at = 0
+            while at < len(batch):
+                if not cuts or cuts[-1].count >= size:
+                    cuts.append(_Cut(str(batch[at])))
+                    if sum(len(each) for _, each in planned) > most:
+                        size *= 2
+                        for _, each in planned:
+                            each[:] = _merged_in_pairs(each)
+                taken = min(size - cuts[-1].count, len(batch) - at)
+                cuts[-1].count += taken
+                at += taken
     chunks = [chunk for doc_type, cuts in planned for chunk in _ranges(doc_type, cuts)]
     totals = {doc_type: sum(cut.count for cut in cuts) for doc_type, cuts in planned}
     return [replace(chunk, index=index) for index, chunk in enumerate(chunks)], totals
@@ -121,7 +125,7 @@ class _Cut:
     """Where a range starts, and how many ids it holds so far."""
 
     first: str
-    count: int
+    count: int = 0
 
 
 def _merged_in_pairs(cuts: Sequence[_Cut]) -> list[_Cut]:

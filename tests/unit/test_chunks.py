@@ -45,16 +45,30 @@ def collections(draw: st.DrawFn) -> list[tuple[str, list[str]]]:
     return [(name, [hex_id(number) for number in sorted(draw(numbers))]) for name in names]
 
 
+def in_batches(
+    planned: list[tuple[str, list[str]]], size: int = 7
+) -> list[tuple[str, list[list[str]]]]:
+    return [
+        (doc_type, [held[at : at + size] for at in range(0, len(held), size)])
+        for doc_type, held in planned
+    ]
+
+
 def holds(chunk: RangeChunk, doc_id: str) -> bool:
     return chunk.first <= doc_id and (chunk.until is None or doc_id < chunk.until)
 
 
-@given(planned=collections(), size=st.integers(1, 40), more=st.integers(0, 30))
+@given(
+    planned=collections(),
+    size=st.integers(1, 40),
+    more=st.integers(0, 30),
+    batch=st.integers(1, 100),
+)
 def test_ranges_hold_every_id_once_whatever_the_count_the_size_and_the_limit(
-    planned: list[tuple[str, list[str]]], size: int, more: int
+    planned: list[tuple[str, list[str]]], size: int, more: int, batch: int
 ) -> None:
     most = len(planned) + more
-    chunks, totals = plan_ranges(planned, size, most)
+    chunks, totals = plan_ranges(in_batches(planned, batch), size, most)
     assert len(chunks) <= most
     assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
     assert totals == {doc_type: len(held) for doc_type, held in planned}
@@ -70,7 +84,7 @@ def test_ranges_hold_every_id_once_whatever_the_count_the_size_and_the_limit(
 def test_an_id_inserted_later_falls_into_exactly_one_range(
     planned: list[tuple[str, list[str]]], size: int, more: int, new_id: str
 ) -> None:
-    chunks, _ = plan_ranges(planned, size, len(planned) + more)
+    chunks, _ = plan_ranges(in_batches(planned), size, len(planned) + more)
     for doc_type, held in planned:
         of_type = [chunk for chunk in chunks if chunk.docType == doc_type]
         places = [new_id, LOWEST_ID, "f" * 24, *(chunk.first for chunk in of_type)]
@@ -84,7 +98,7 @@ def test_an_id_inserted_later_falls_into_exactly_one_range(
 def test_chunks_have_the_asked_size_as_long_as_there_may_be_so_many(
     planned: list[tuple[str, list[str]]], size: int
 ) -> None:
-    chunks, _ = plan_ranges(planned, size, 1_000)
+    chunks, _ = plan_ranges(in_batches(planned), size, 1_000)
     for doc_type, held in planned:
         sizes = [chunk.expected for chunk in chunks if chunk.docType == doc_type]
         whole, rest = divmod(len(held), size)
@@ -104,25 +118,27 @@ def test_chunks_have_the_asked_size_as_long_as_there_may_be_so_many(
 def test_the_size_doubles_until_the_chunks_are_few_enough(
     count: int, most: int, sizes: list[int]
 ) -> None:
-    chunks, _ = plan_ranges([("creator", ids(count))], 1, most)
+    chunks, _ = plan_ranges(in_batches([("creator", ids(count))], 1), 1, most)
     assert [chunk.expected for chunk in chunks] == sizes
 
 
 def test_a_collection_is_read_once_and_as_a_stream() -> None:
     read = 0
 
-    def streamed() -> Iterator[str]:
+    def streamed() -> Iterator[list[str]]:
         nonlocal read
-        for doc_id in ids(1_000):
-            read += 1
-            yield doc_id
+        ((_, batches),) = in_batches([("creator", ids(1_000))], 30)
+        for batch in batches:
+            read += len(batch)
+            yield batch
 
     chunks, totals = plan_ranges(iter([("creator", streamed())]), 100, 1_000)
     assert (read, totals, len(chunks)) == (1_000, {"creator": 1_000}, 10)
 
 
 def test_ranges_of_known_ids_are_spelled_out() -> None:
-    chunks, totals = plan_ranges([("creator", ids(3)), ("project", []), ("third", ids(1))], 2, 9)
+    planned = in_batches([("creator", ids(3)), ("project", []), ("third", ids(1))])
+    chunks, totals = plan_ranges(planned, 2, 9)
     assert chunks == [
         RangeChunk(0, "creator", LOWEST_ID, hex_id(3), 2),
         RangeChunk(1, "creator", hex_id(3), None, 1),

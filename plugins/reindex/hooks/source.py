@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import bson
@@ -44,6 +45,7 @@ _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 _LENIENT = _OPTIONS.with_options(unicode_decode_error_handler="replace")
+_ONLY_IDS = ["_id"]
 _T = TypeVar("_T")
 
 
@@ -84,11 +86,11 @@ class SourceHook(MongoHook):
         self.extras.setdefault("serverSelectionTimeoutMS", 10_000)
         self.extras.setdefault("socketTimeoutMS", 60_000)
 
-    def object_ids(self, doc_type: DocType) -> Iterator[object]:
-        """Every ``_id`` of the collection, ascending: a covered scan of the ``_id`` index."""
-        for batch in self._scan(doc_type.collection, {}, ["_id"], page_size=10_000):
-            for found in batch:
-                yield found.doc_id if isinstance(found, Unreadable) else found["_id"]
+    def ids(self, doc_type: DocType) -> Iterator[list[object]]:
+        """Every ``_id``, ascending, in batches: a covered scan of the ``_id`` index."""
+        for batch in self._scan(doc_type.collection, {}, _ONLY_IDS, page_size=10_000):
+            # None of them is an Unreadable.
+            yield [found["_id"] for found in batch]  # type: ignore[index]
 
     def ranges(
         self, doc_type: DocType, first: str, until: str | None, after: str | None
@@ -114,7 +116,7 @@ class SourceHook(MongoHook):
         bounds = _bounds(first, until, after)
         if last is not None:
             bounds["$lte"] = ObjectId(last)
-        batches = self._scan(doc_type.collection, {"_id": bounds}, ["_id"], page_size=10_000)
+        batches = self._scan(doc_type.collection, {"_id": bounds}, _ONLY_IDS, page_size=10_000)
         return sum(len(batch) for batch in batches)
 
     def by_ids(self, doc_type: DocType, doc_ids: Sequence[str]) -> Lookup:
@@ -188,6 +190,9 @@ class SourceHook(MongoHook):
         self, collection: str, bounds: dict[str, object], fields: Sequence[str], page_size: int
     ) -> Iterator[list[Found]]:
         query = {"_id": dict(bounds)} if bounds else {}
+        if fields == _ONLY_IDS:
+            yield from self._id_pages(collection, query, page_size)
+            return
 
         def opened() -> Any:
             return self._collection(collection).find_raw_batches(
@@ -199,6 +204,23 @@ class SourceHook(MongoHook):
                 page = _decoded(batch)
                 for at in range(0, len(page), page_size):
                     yield page[at : at + page_size]
+
+    def _id_pages(
+        self, collection: str, query: Mapping[str, object], page_size: int
+    ) -> Iterator[list[Found]]:
+        """
+        Pymongo's plain cursor reads bare ids in half the time of its raw batches.
+
+        Those are for broken documents; an id with broken text is no ObjectId, however it reads.
+        """
+        ids = self._collection(collection).with_options(codec_options=_LENIENT)
+
+        def opened() -> Any:
+            return ids.find(query, _ONLY_IDS, sort=[("_id", 1)], batch_size=page_size)
+
+        with self._named(opened) as cursor:
+            while page := self._named(lambda: list(islice(cursor, page_size))):
+                yield page
 
     def _holds_more(self, collection: str, bounds: dict[str, object]) -> bool:
         """One look behind the last id proves that the range is done."""

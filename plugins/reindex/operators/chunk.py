@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from reindex.doc_types import DOC_TYPES
 from reindex.dry_run import DryRun
 from reindex.errors import ChunkKilled, LedgerImbalance
 from reindex.folding import Result, WouldSend
+from reindex.garbage_collection import quiet_garbage_collector
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
 from reindex.links import RUN_LINKS
@@ -95,7 +94,7 @@ class ReindexChunkOperator(BaseOperator):
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
                 pages = pages_of(mongo, work, begun, conf.updated_since)
-                with _quiet_garbage_collector():
+                with quiet_garbage_collector():
                     done = work_off(context, conf, chunk, begun, pages)
                 ledger = _proven(mongo, work, done)
         except BaseException as error:
@@ -235,23 +234,6 @@ def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
 async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
     # In a thread: inside an event loop, Airflow's own call could dead-lock.
     await asyncio.to_thread(_store, store, chunk, ledger)
-
-
-@contextmanager
-def _quiet_garbage_collector() -> Iterator[None]:
-    """
-    Leave Airflow's 180,000 objects out of every full collection while documents are posted.
-
-    They are there before and after; going through them took a tenth of a chunk's time.
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 async def _post_all(

@@ -14,6 +14,7 @@ from reindex.chunks import RedriveChunk, chunk_from, descriptor_of, plan_ranges,
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
+from reindex.garbage_collection import quiet_garbage_collector
 from reindex.ledger import Failure, left_undone
 from reindex.links import RUN_LINKS
 from reindex.operators.nightly_job import job_json, nightly_job
@@ -96,9 +97,9 @@ class PlanReindexOperator(BaseOperator):
         from reindex.hooks.source import SourceHook
 
         rejected: list[Failure] = []
-        with SourceHook(self.mongo_conn_id) as source:
+        with SourceHook(self.mongo_conn_id) as source, quiet_garbage_collector():
             ids_by_type = [
-                (name, _hexadecimal(name, source.object_ids(DOC_TYPES[name]), rejected))
+                (name, _object_ids(name, source.ids(DOC_TYPES[name]), rejected))
                 for name in conf.doc_types
             ]
             ranges, totals = plan_ranges(ids_by_type, conf.chunk_size, self._most_chunks())
@@ -132,21 +133,27 @@ class PlanReindexOperator(BaseOperator):
         return int(conf.getint("core", "max_map_length"))
 
 
-def _hexadecimal(doc_type: str, ids: Iterator[object], rejected: list[Failure]) -> Iterator[str]:
-    """The ObjectIds among the ids, as text. The others can be in no index: they are booked."""
+def _object_ids(
+    doc_type: str, batches: Iterator[list[object]], rejected: list[Failure]
+) -> Iterator[list[object]]:
+    """The ObjectIds among the ids. The others can be in no index: they are booked."""
     from bson import ObjectId
 
-    for doc_id in ids:
-        if isinstance(doc_id, ObjectId):
-            yield str(doc_id)
-            continue
-        if len(rejected) >= MOST_STRANGE_IDS:
-            raise PermanentError(
-                f"the collection of docType {doc_type} holds more than {MOST_STRANGE_IDS} "
-                f"documents whose _id is no ObjectId, such as a {type(doc_id).__name__}: "
-                "is it the platform's?"
-            )
-        rejected.append(_strange(doc_type, doc_id))
+    for batch in batches:
+        if set(map(type, batch)) != {ObjectId}:
+            _reject(doc_type, [each for each in batch if not isinstance(each, ObjectId)], rejected)
+            batch = [each for each in batch if isinstance(each, ObjectId)]
+        yield batch
+
+
+def _reject(doc_type: str, strange: list[object], rejected: list[Failure]) -> None:
+    if len(rejected) + len(strange) > MOST_STRANGE_IDS:
+        raise PermanentError(
+            f"the collection of docType {doc_type} holds more than {MOST_STRANGE_IDS} "
+            f"documents whose _id is no ObjectId, such as a {type(strange[-1]).__name__}: "
+            "is it the platform's?"
+        )
+    rejected += [_strange(doc_type, doc_id) for doc_id in strange]
 
 
 def _strange(doc_type: str, doc_id: object) -> Failure:
