@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from airflow.sdk import Variable
 from bson import Binary, ObjectId
 from pymongo import MongoClient
 
@@ -200,6 +201,13 @@ def test_a_job_that_asks_for_a_dry_run_hears_why_not(connected: Platform) -> Non
     message = Api(connected).job(job_id)["lastError"]["message"]
     assert "dryRun: True is not given together with jobId" in message
     assert connected.requests(documents=True)["documents"] == {}
+
+
+def test_a_dry_night_registers_no_job(connected: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Variable, "get", lambda *_, **__: "true")
+    run = dry(run_type="scheduled")
+    assert (run.go()["state"], run.errors) == ("success", {})
+    assert_nothing_was_asked_of(connected)
 
 
 def test_a_chunk_that_was_cut_off_starts_over_and_ends_right(
