@@ -1,21 +1,36 @@
-"""The largest chunk descriptor in XCom, of every kind of run."""
+"""The largest chunk descriptor in XCom of every kind of run; the whole list by the run's size."""
 
 from __future__ import annotations
 
 import json
 
 from bench.figures import Figure, Goal, Spread
-from reindex.chunks import Chunk, RangeChunk, RedriveChunk, SliceChunk, descriptor_of
+from reindex.chunks import (
+    Chunk,
+    RangeChunk,
+    RedriveChunk,
+    SliceChunk,
+    descriptor_of,
+    plan_ranges,
+)
+from reindex.conf import DEFAULT_CHUNK_SIZE
 from reindex.doc_types import ALL, DOC_TYPES
 
 COMMAND = "python -m bench.descriptor_bytes"
 GOAL = Goal(200, at_most=True)
 MOST_CHUNKS, MOST_DOCUMENTS = 1024, 1_000_000_000
 HIGHEST_ID = "f" * 24
+# Every mapped task pulls the whole list: it is bounded, whatever the number of documents.
+LIST_GOAL = Goal(GOAL.bound * MOST_CHUNKS, at_most=True)
+SIZES = tuple(10**power for power in range(4, 10))
 
 
 def measure() -> list[Figure]:
-    """One figure a kind of run, with the largest values that it can hold."""
+    """One figure a kind of run, with the largest values that it can hold, and the list's."""
+    return [*_descriptor_figures(), _list_figure()]
+
+
+def _descriptor_figures() -> list[Figure]:
     return [
         Figure(
             f"a chunk descriptor in XCom, {kind}",
@@ -27,6 +42,28 @@ def measure() -> list[Figure]:
         )
         for kind, chunks in largest().items()
     ]
+
+
+def _list_figure() -> Figure:
+    by_size = {documents: list_bytes(documents) for documents in SIZES}
+    shown = ", ".join(f"{documents:.0e}: {each:,}" for documents, each in by_size.items())
+    return Figure(
+        f"bytes of the plan's list, which each mapped task pulls, at most {MOST_CHUNKS} chunks",
+        Spread.of([max(by_size.values())]),
+        LIST_GOAL,
+        COMMAND,
+        unit="bytes",
+        digits=0,
+        remark=f"by documents, {shown}".replace("e+0", "e"),
+    )
+
+
+def list_bytes(documents: int) -> int:
+    """What the plan of so many documents of one type returns, as XCom keeps it."""
+    # Of 24 digits, as ids are; a range holds none of them.
+    ids = range(10**23, 10**23 + documents)
+    chunks, _ = plan_ranges([("project", [ids])], DEFAULT_CHUNK_SIZE, MOST_CHUNKS)
+    return len(json.dumps([descriptor_of(chunk) for chunk in chunks]))
 
 
 def largest() -> dict[str, list[Chunk]]:

@@ -1,0 +1,63 @@
+"""The peak memory of one chunk, by the number of its documents."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from bench.figures import REPETITIONS, Figure, Goal, Spread
+from bench.generated_mongo import generated_mongo
+from bench.operator_run import connections, quiet, reindex_all
+from bench.peak_memory import peak_of, say_peak
+from bench.target import running_target
+from reindex.doc_types import PROJECT
+
+COMMAND = "python -m bench.chunk_memory"
+MODULE = "bench.chunk_memory"
+GOAL = Goal(1.1, at_most=True)
+MANY, FEW = 1_000_000, 10_000
+IN_FLIGHT = 64
+
+
+def measure(many: int = MANY, repetitions: int = REPETITIONS) -> list[Figure]:
+    """
+    Both chunks are read from a Mongo that answers from a formula, and really posted.
+
+    The large one is measured once, as it takes minutes, the small one several times: the ratio's
+    spread is theirs.
+    """
+    few_peaks = [peak(FEW) for _ in range(repetitions)]
+    many_peak = peak(many)
+    return [
+        Figure(
+            f"peak memory of a chunk of {many:,} documents ÷ of {FEW:,}",
+            Spread.of([many_peak / few for few in few_peaks]),
+            GOAL,
+            COMMAND,
+            remark=f"{many_peak / 1e6:.0f} (once) and {Spread.of(few_peaks).median / 1e6:.0f} MB "
+            "of a whole process; generated Mongo",
+        )
+    ]
+
+
+def peak(documents: int) -> float:
+    """Bytes of a fresh process that executes the operator."""
+    with (
+        generated_mongo(projects=documents) as uri,
+        running_target() as target,
+        connections(uri, target),
+    ):
+        return peak_of(MODULE, str(documents))
+
+
+def _reindex(documents: int) -> None:
+    reindex_all(PROJECT.name, documents, {"maxInFlight": IN_FLIGHT})
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        quiet()
+        say_peak(partial(_reindex, int(sys.argv[1])))
+    else:
+        for figure in measure():
+            print(figure.line())
