@@ -15,6 +15,9 @@ import pytest
 
 from tests.not_tested import NOT_TESTED
 
+# The end-to-end tests and the browser share one Airflow.
+pytest_plugins = ["tests.airflow_stack"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 for name in [name for name in os.environ if name.startswith(("AIRFLOW", "REINDEX_"))]:

@@ -13,7 +13,7 @@ export class Refused extends Error {
 
 const WORDS = {
   401: "You are not logged in to Airflow, or the login has run out.",
-  403: "Your account may not see this, or the login has run out.",
+  403: "Your account may not do this, or the login has run out.",
 };
 
 /** FastAPI's `detail`: a sentence, or a list of what is wrong with which field. */
@@ -33,9 +33,8 @@ async function answered(path, options) {
   }
   const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body;
-  const said = (options ? null : WORDS[response.status]) ?? detailOf(body);
-  const status = `Airflow answered with HTTP status ${response.status}.`;
-  throw new Refused(response.status, said || WORDS[response.status] || status);
+  const said = WORDS[response.status] ?? detailOf(body);
+  throw new Refused(response.status, said || `Airflow answered with HTTP status ${response.status}.`);
 }
 
 export function withQuery(path, parameters) {
