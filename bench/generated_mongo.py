@@ -278,7 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     documents = {"projects": options.projects, "creatorprofiles": options.creators}
     counts = {**documents, "users": sum(documents.values())}
     with Server(options.port, counts) as server, contextlib.suppress(KeyboardInterrupt):
-        threading.Timer(options.life, server.shutdown).start()
+        end = threading.Timer(options.life, server.shutdown)
+        end.daemon = True
+        end.start()
         server.serve_forever()
 
 
