@@ -60,9 +60,10 @@ def running_cluster(
     connections: Mapping[str, Mapping[str, object]],
     *,
     settings: Mapping[str, str] | None = None,
+    slots: int = SLOTS,
 ) -> Iterator[LocalAirflow]:
     """
-    An Airflow whose tasks run on the workers, each with ``SLOTS`` at a time; once all are there.
+    An Airflow whose tasks run on the workers, each with so many at a time; once all are there.
 
     ``processes`` holds the workers by the names of ``WORKERS``.
 
@@ -80,7 +81,7 @@ def running_cluster(
             connections,
             parallelism=PARALLELISM,
             settings={**SETTINGS, **celery, **(settings or {})},
-            components={name: _worker(name) for name in WORKERS},
+            components={name: _worker(name, slots) for name in WORKERS},
             environments={name: {WORKER_VARIABLE: name} for name in WORKERS},
         ) as airflow:
             for name in WORKERS:
@@ -118,10 +119,10 @@ def _await_worker(airflow: LocalAirflow, name: str) -> None:
     )
 
 
-def _worker(name: str) -> tuple[str, ...]:
+def _worker(name: str, slots: int) -> tuple[str, ...]:
     # Logs are read from the folder that they are written to: no log server has to listen.
-    slots = ("--concurrency", str(SLOTS))
-    return ("celery", "worker", "--skip-serve-logs", "-H", _address(name), *slots)
+    command = ("celery", "worker", "--skip-serve-logs")
+    return (*command, "-H", _address(name), "--concurrency", str(slots))
 
 
 def _address(name: str) -> str:
