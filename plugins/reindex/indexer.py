@@ -94,6 +94,7 @@ class Indexer:
     ledger: ChunkLedger
     checkpoint: Checkpoint
     on_result: OnResult
+    retries: int = field(default=0, init=False)
     _ready: deque[_Document] = field(default_factory=deque)
     _aside: deque[_Document] = field(default_factory=deque)
     _open: deque[_OpenPage] = field(default_factory=deque)
@@ -104,6 +105,11 @@ class Indexer:
     _failures: int = 0
     _refused: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def in_flight_limit(self) -> int:
+        """How many requests may be in flight now; only while it runs, and afterwards."""
+        return self._limit.limit
 
     async def run(self, pages: AsyncIterator[Page], post: Post) -> ChunkLedger:
         """
@@ -211,6 +217,7 @@ class Indexer:
             await self._turn()
             sent = time.monotonic()
             document.sent(sent)
+            self.retries += document.attempts > 1
             answer = await self._post(document.request.body)
             now = time.monotonic()
             self._requests += 1

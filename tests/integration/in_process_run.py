@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from reindex.errors import ReindexError
 from reindex.operators.chunk import ReindexChunkOperator
@@ -76,6 +77,7 @@ class InProcessRun:
     xcoms: XComs = field(default_factory=dict)
     errors: dict[str, ReindexError] = field(default_factory=dict)
     stores: dict[tuple[str, int], StateStore] = field(default_factory=dict)
+    outlet_events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
 
     def go(self) -> Mapping[str, Any]:
         """Run it all; returns the report's result."""
@@ -88,7 +90,7 @@ class InProcessRun:
 
     def plan(self) -> list[dict[str, Any]]:
         task = PlanReindexOperator(task_id="plan", most_chunks=self.most_chunks)
-        context = self._context("plan")
+        context = self.context("plan")
         try:
             chunks = task.execute(context)
         except ReindexError as error:
@@ -100,7 +102,7 @@ class InProcessRun:
     def chunk(self, index: int, chunk: Mapping[str, Any]) -> bool:
         """One attempt of one chunk; whether it succeeded."""
         task = ReindexChunkOperator(task_id="reindex_chunk", chunk=chunk)
-        context = self._context("reindex_chunk", index)
+        context = self.context("reindex_chunk", index)
         try:
             context["ti"].xcom_push("return_value", task.execute(context))
         except ReindexError as error:
@@ -109,7 +111,7 @@ class InProcessRun:
         return True
 
     def report(self) -> Mapping[str, Any]:
-        context = self._context("report")
+        context = self.context("report")
         try:
             ReportReindexOperator(task_id="report").execute(context)
         except ReindexError as error:
@@ -121,7 +123,7 @@ class InProcessRun:
     def ledger(self, index: int = 0) -> Any:
         return self.xcoms.get((self.run_id, "reindex_chunk", index, "return_value"))
 
-    def _context(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+    def context(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
         planned = sum(1 for run, task, _, _ in self.xcoms if (run, task) == (self.run_id, task_id))
         ti = FakeTaskInstance(self.xcoms, self.run_id, task_id, map_index, planned)
         return {
@@ -131,6 +133,7 @@ class InProcessRun:
             ),
             "run_id": self.run_id,
             "ti": ti,
+            "outlet_events": self.outlet_events,
             "task_state_store": self.stores.setdefault((task_id, map_index), StateStore()),
         }
 

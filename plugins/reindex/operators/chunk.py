@@ -24,6 +24,7 @@ from reindex.garbage_collection import quiet_garbage_collector
 from reindex.indexer import Indexer, PostPolicy
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
 from reindex.links import RUN_LINKS
+from reindex.metrics import ChunkMeter
 from reindex.operators.run_context import CHUNK_SAMPLES, errors_logged, run_conf, work_of
 from reindex.pages import Item, Page
 from reindex.reading import pages_of
@@ -31,6 +32,8 @@ from reindex.verdict import tolerated_failures
 from reindex.work import IdRange, Work
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from reindex.hooks.discovery import DiscoveryHook
     from reindex.hooks.endpoint import Endpoint
     from reindex.hooks.source import SourceHook
@@ -110,6 +113,14 @@ class ReindexChunkOperator(BaseOperator):
         """Let go of what is in flight and keep the ledger, instead of dying in mid-air."""
         if self._worker is not None:
             self._worker.stop(ChunkKilled("Airflow asked this task to end"))
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
+        """Called by the OpenLineage provider, where there is one: at the start and at the end."""
+        from reindex.lineage import lineage_of
+
+        counts = self._worker.ledger.counts if self._worker else {}
+        doc_type = chunk_from(self.chunk).docType
+        return lineage_of(doc_type, self.mongo_conn_id, self.discovery_conn_id, counts)
 
     def _post(
         self, context: Any, conf: RunConf, chunk: Chunk, begun: ChunkLedger, pages: Iterator[Page]
@@ -239,8 +250,9 @@ async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
 async def _post_all(
     discovery: DiscoveryHook, endpoint: Endpoint, indexer: Indexer, pages: Iterator[Page]
 ) -> None:
-    async with discovery.session(endpoint) as session:
-        await indexer.run(_read_ahead(pages), session.post)
+    meter = ChunkMeter(indexer)
+    async with discovery.session(endpoint) as session, meter.speaking():
+        await indexer.run(_read_ahead(pages), meter.timed(session.post))
 
 
 async def _read_ahead(pages: Iterator[Page]) -> AsyncIterator[Page]:

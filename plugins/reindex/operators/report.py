@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from reindex import connection_ids
+from reindex.assets import SEARCH_INDEX, VERIFIED, verified
 from reindex.conf import JobReference, RunConf
 from reindex.dry_run import Sample, chunks_to_sample, found_out, spread
 from reindex.errors import InvalidConf, ReindexError, RunFailed
 from reindex.ledger import ChunkLedger, Failure, RunLedger, run_ledger
 from reindex.links import RUN_LINKS
+from reindex.metrics import tell_drift, tell_not_reached
 from reindex.operators.run_context import (
     CHUNK_SAMPLES,
     CHUNK_TASK,
@@ -46,13 +48,16 @@ class ReportReindexOperator(BaseOperator):
     XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run; the
     ``rate`` of a real one that succeeded, from which dry runs estimate.
 
+    A full run's drift goes to the metrics, and the document types that it has verified update
+    their Assets.
+
     :param jobs_conn_id: the Jobs service, a connection of type ``http``
     """
 
     operator_extra_links = RUN_LINKS
 
     def __init__(self, *, jobs_conn_id: str = connection_ids.JOBS, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"outlets": [VERIFIED], **kwargs})
         self.jobs_conn_id = jobs_conn_id
 
     def execute(self, context: Any) -> dict[str, object]:
@@ -64,8 +69,14 @@ class ReportReindexOperator(BaseOperator):
         # Pushed by hand as well: a return value is lost when the task then fails.
         ti.xcom_push(key="return_value", value=result)
         self.log.info("%s", summary(result))
+        tell_not_reached(result)
         if result["state"] != "success":
             raise RunFailed(summary(result))
+        conf = run_conf(context)
+        if conf.full:
+            tell_drift(result)
+        for doc_type, row in verified(conf, result).items():
+            context["outlet_events"][VERIFIED].add(SEARCH_INDEX[doc_type], extra=row)
         return result
 
     def _told(self, context: Any, result: Mapping[str, object]) -> dict[str, object] | None:
