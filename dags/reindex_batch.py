@@ -30,9 +30,11 @@ reports requests, time, sample payloads and the documents that cannot be sent.
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import partial
 
 from airflow.sdk import DAG
 
+from reindex.alerting import alert_drift, alert_failed, alert_timed_out, nightly_deadline
 from reindex.deployment import Deployment
 from reindex.job_types import REINDEX_BATCH, job_type
 from reindex.operators.chunk import ReindexChunkOperator
@@ -55,7 +57,8 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=DEPLOYMENT.run_timeout,
-    on_failure_callback=report_time_out,
+    on_failure_callback=[report_time_out, partial(alert_timed_out, DEPLOYMENT.alerts)],
+    deadline=nightly_deadline(DEPLOYMENT),
     params=PARAMS,
     default_args={
         "retries": POLICY.max_attempts - 1,
@@ -84,5 +87,7 @@ with DAG(
         jobs_conn_id=DEPLOYMENT.jobs_conn_id,
         # Bridges an outage of the Jobs service: 15 minutes with the default delay.
         retries=5,
+        on_failure_callback=partial(alert_failed, DEPLOYMENT.alerts),
+        on_success_callback=partial(alert_drift, DEPLOYMENT.alerts, DEPLOYMENT.alert_drift),
     )
     chunks >> report.as_teardown(on_failure_fail_dagrun=True)

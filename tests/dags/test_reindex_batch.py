@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reindex.assets import VERIFIED
 from reindex.conf import KNOWN_KEYS
 from reindex.job_types import JOB_TYPES
 
@@ -31,7 +32,11 @@ def test_schedule_and_runs(dag: Any) -> None:
     assert dag.catchup is False
     assert dag.max_active_runs == 1
     assert dag.dagrun_timeout == timedelta(hours=12)
-    assert dag.on_failure_callback is not None
+    assert [_name(each) for each in dag.on_failure_callback] == [
+        "report_time_out",
+        "alert_timed_out",
+    ]
+    assert dag.deadline is None
 
 
 def test_registered_job_type_is_reindex_batch() -> None:
@@ -58,6 +63,17 @@ def test_wiring(dag: Any) -> None:
     assert report.downstream_task_ids == set()
     assert report.is_teardown
     assert report.on_failure_fail_dagrun
+
+
+def _name(callback: Any) -> str:
+    return str(getattr(callback, "func", callback).__name__)
+
+
+def test_who_is_told_of_the_report(dag: Any) -> None:
+    report = dag.get_task("report")
+    assert [_name(each) for each in report.on_failure_callback] == ["alert_failed"]
+    assert [_name(each) for each in report.on_success_callback] == ["alert_drift"]
+    assert report.outlets == [VERIFIED]
 
 
 def test_every_param_is_a_conf_key_with_title_and_description(dag: Any) -> None:

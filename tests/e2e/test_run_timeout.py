@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
 from sandbox.stack import running_stack
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS, WORKER, job, leased_job
+from tests.e2e.task_processes import await_no_tasks
+from tests.integration.alert_receivers import receiving
 
 CREATORS = 200
 
 
-def test_the_job_hears_of_a_run_that_timed_out(
+def test_the_job_and_the_people_hear_of_a_run_that_timed_out(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    settings = {**SETTINGS, "REINDEX_RUN_TIMEOUT_SECONDS": "6"}
     folder = tmp_path_factory.mktemp("impatient")
+    with receiving() as alerts:
+        settings = {
+            **SETTINGS,
+            "REINDEX_RUN_TIMEOUT_SECONDS": "6",
+            "REINDEX_ALERTS": "webhook:my_pager",
+            "AIRFLOW_CONN_MY_PAGER": json.dumps(alerts.connections()["my_pager"]),
+        }
+        run_id = _times_out(folder, settings)
+        assert [(post["event"], post["runId"]) for _, post in alerts.posts] == [
+            ("timed out", run_id)
+        ]
+        assert f'{{"redrive": "{run_id}"}}' in alerts.posts[0][1]["text"]
+
+
+def _times_out(folder: Path, settings: dict[str, str]) -> str:
     with running_stack(folder, creators=CREATORS, projects=1, settings=settings) as stack:
         stack.platform.put_faults([{"kind": "latency", "ms": 200}])
         payload = {"docType": "creator", "docIds": [], "mode": "full"}
@@ -34,3 +52,7 @@ def test_the_job_hears_of_a_run_that_timed_out(
         assert f'{{"redrive": "{run_id}"}}' in reported["lastError"]["message"]
         assert stack.airflow.xcom(DAG_ID, run_id, "report") is None
         assert stack.platform.requests()["paths"]["POST /jobs/{id}/fail"] == 1
+        # The alert is the next callback of the same list.
+        await_no_tasks(stack)
+        time.sleep(2)
+        return run_id

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from reindex.alerts import Channel
 from reindex.deployment import Deployment
 
 
@@ -21,6 +22,9 @@ def test_without_variables_the_defaults_hold() -> None:
         mongo_conn_id="marketplace_mongo",
         discovery_conn_id="discovery_api",
         jobs_conn_id="jobs_api",
+        alerts=(),
+        alert_drift=None,
+        deadline=None,
     )
 
 
@@ -38,6 +42,7 @@ def test_without_variables_the_defaults_hold() -> None:
         ("REINDEX_MONGO_CONN_ID", "other_mongo", "mongo_conn_id", "other_mongo"),
         ("REINDEX_DISCOVERY_CONN_ID", "other_api", "discovery_conn_id", "other_api"),
         ("REINDEX_JOBS_CONN_ID", "other_jobs", "jobs_conn_id", "other_jobs"),
+        ("REINDEX_ALERTS", "webhook:pager", "alerts", (Channel("webhook", "pager"),)),
     ],
 )
 def test_a_variable_sets_its_field_and_no_other(
@@ -79,3 +84,61 @@ def test_a_poll_that_cannot_be_is_named_with_its_variable(text: str) -> None:
 def test_half_a_chunk_is_refused(variable: str) -> None:
     with pytest.raises(ValueError, match=variable):
         Deployment.from_environment({variable: "0.5"})
+
+
+def alerting(**more: str) -> Deployment:
+    return Deployment.from_environment({"REINDEX_ALERTS": "webhook:pager", **more})
+
+
+def test_an_alert_channel_that_cannot_be_is_named() -> None:
+    with pytest.raises(ValueError, match="variable REINDEX_ALERTS: 'pigeon:loft': pigeon is not"):
+        Deployment.from_environment({"REINDEX_ALERTS": "webhook:pager, pigeon:loft"})
+
+
+def test_drift_has_a_limit() -> None:
+    assert alerting(REINDEX_ALERT_DRIFT="0.05").alert_drift == 0.05
+    assert alerting(REINDEX_ALERT_DRIFT=" ").alert_drift is None
+
+
+@pytest.mark.parametrize("text", ["1", "5", "0", "-0.1", "much"])
+def test_a_share_that_cannot_be_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=f"REINDEX_ALERT_DRIFT is '{text}', expected"):
+        alerting(REINDEX_ALERT_DRIFT=text)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due", "hours"),
+    [
+        ("0 2 * * *", "06:00", 4.0),
+        ("30 22 * * *", "6:00", 7.5),
+        ("0 2 * * 1", "02:00", 24.0),
+        ("0 2 * * *", "01:59", 24.0 - 1 / 60),
+    ],
+)
+def test_a_deadline_is_a_time_of_day(schedule: str, due: str, hours: float) -> None:
+    read = alerting(REINDEX_SCHEDULE=schedule, REINDEX_DEADLINE=due)
+    assert read.deadline == timedelta(hours=hours)
+
+
+def test_what_runs_on_demand_has_no_deadline() -> None:
+    assert alerting(REINDEX_SCHEDULE="none", REINDEX_DEADLINE="06:00").deadline is None
+
+
+@pytest.mark.parametrize("text", ["6", "24:00", "06:60", "06:00:00", "six"])
+def test_a_deadline_that_cannot_be_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=f"REINDEX_DEADLINE is '{text}', expected a time"):
+        alerting(REINDEX_DEADLINE=text)
+
+
+@pytest.mark.parametrize("schedule", ["0 */2 * * *", "*/5 2 * * *", "@daily", "0 2,4 * * *"])
+def test_a_deadline_needs_one_time_of_day_to_start_at(schedule: str) -> None:
+    with pytest.raises(ValueError, match="REINDEX_DEADLINE needs a REINDEX_SCHEDULE with one hour"):
+        alerting(REINDEX_SCHEDULE=schedule, REINDEX_DEADLINE="06:00")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("REINDEX_DEADLINE", "06:00"), ("REINDEX_ALERT_DRIFT", "0.05")]
+)
+def test_a_limit_that_nobody_would_hear_of_is_refused(variable: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"{variable} is set, and REINDEX_ALERTS names nobody"):
+        Deployment.from_environment({variable: text})
