@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
+import webbrowser
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -122,6 +124,7 @@ def demonstrate(stack: Stack, meanwhile: Callable[[RunProgress], None] = lambda 
     _print_problems(result)
     job = stack.platform.call("GET", f"/jobs/{job_id}")
     console.print(f"the run: {state}; the job, as the Jobs service holds it: {job['status']}")
+    console.print(f"its report: {report_url(stack, run_id)}", soft_wrap=True)
     return state == "success" and job["status"] == "succeeded"
 
 
@@ -207,15 +210,36 @@ def _print_problems(result: Mapping[str, Any]) -> None:
         )
 
 
+def report_url(stack: Stack, run_id: str) -> str:
+    """Where the UI shows the run's report; Airflow knows it from the tasks' extra link."""
+    path = f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/plan/links"
+    return str(stack.airflow.api("GET", path)["extra_links"]["Run report"])
+
+
 def _stay(stack: Stack) -> None:
     airflow = stack.airflow
+    # Not the night's, which Airflow makes up for as soon as it starts.
+    ours = f"dags/{DAG_ID}/dagRuns?run_type=manual&order_by=-start_date&limit=1"
+    report = report_url(stack, airflow.api("GET", ours)["dag_runs"][0]["dag_run_id"])
     console.print(
-        f"\nAirflow: {airflow.url}/dags/{DAG_ID}\nlogin: {USER}, password: {airflow.password}\n"
+        f"\nAirflow: {report}\nlogin: {USER}, password: {airflow.password}\n"
         f"search what was indexed: {stack.platform.base_url}/market/creators?q=python\n"
-        "Ctrl-C stops everything"
+        "Ctrl-C stops everything",
+        soft_wrap=True,
     )
+    _open(report)
     with contextlib.suppress(KeyboardInterrupt):  # the way it is meant to end
         signal.pause()
+
+
+def _open(url: str) -> None:
+    """In a browser with a window, if there is one: a text browser would take the terminal."""
+    screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if screen:
+        with contextlib.suppress(webbrowser.Error):
+            webbrowser.open(url)
 
 
 if __name__ == "__main__":

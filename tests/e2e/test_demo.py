@@ -60,6 +60,8 @@ def test_demo_shows_every_document_and_the_job(run_dir: Path) -> None:
     assert float(row(output, "creator")[5]) > 0
     assert f"creator {CREATORS} of {CREATORS}, project {PROJECTS} of {PROJECTS}" in output
     assert "the run: success; the job, as the Jobs service holds it: succeeded" in output
+    report = r"its report: http://127\.0\.0\.1:\d+/dags/reindex_batch/runs/\S+/plugin/reindex-run\n"
+    assert re.search(report, output), output
 
 
 def test_demo_interrupted_leaves_nothing_and_the_next_one_works(run_dir: Path) -> None:
