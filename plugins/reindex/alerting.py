@@ -57,7 +57,8 @@ def alert_failed(channels: Sequence[Channel], context: Mapping[str, Any]) -> Non
     if not channels:
         return
     run_id, url = context["run_id"], report_url(context["dag"].dag_id, context["run_id"])
-    if result := _result(context):
+    result = _result(context)
+    if result is not None and result["state"] != "success":
         send(channels, failed_alert(result, url))
     else:
         send(channels, unreported_alert(run_id, context.get("exception"), url))

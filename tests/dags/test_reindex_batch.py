@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import AsyncCallback, DeadlineReference
 
+from reindex.alerting import nightly_deadline
 from reindex.assets import VERIFIED
 from reindex.conf import KNOWN_KEYS
+from reindex.deployment import Deployment
 from reindex.job_types import JOB_TYPES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,6 +77,19 @@ def test_who_is_told_of_the_report(dag: Any) -> None:
     assert [_name(each) for each in report.on_failure_callback] == ["alert_failed"]
     assert [_name(each) for each in report.on_success_callback] == ["alert_drift"]
     assert report.outlets == [VERIFIED]
+
+
+def test_the_deadline_counts_from_the_schedule_and_is_told_by_the_triggerer() -> None:
+    settings = {
+        "REINDEX_ALERTS": "webhook:pager#v1, smtp:mail#a@b.org",
+        "REINDEX_DEADLINE": "06:00",
+    }
+    deadline = nightly_deadline(Deployment.from_environment(settings))
+    assert deadline.interval == timedelta(hours=4)
+    assert deadline.reference == DeadlineReference.DAGRUN_LOGICAL_DATE
+    assert isinstance(deadline.callback, AsyncCallback)
+    assert deadline.callback.path == "reindex.alerting.alert_deadline"
+    assert deadline.callback.kwargs == {"channels": settings["REINDEX_ALERTS"]}
 
 
 def test_every_param_is_a_conf_key_with_title_and_description(dag: Any) -> None:

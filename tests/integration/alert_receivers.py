@@ -50,15 +50,16 @@ class Received:
 def receiving() -> Iterator[Received]:
     """Both servers, until the end of the block."""
     received = Received()
-    with _serving(ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(received))) as http_port:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(received))) as http_port:
         mail_server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _mail_handler(received))
-        with _serving(mail_server) as smtp_port:
+        with serving(mail_server) as smtp_port:
             received.http_port, received.smtp_port = http_port, smtp_port
             yield received
 
 
 @contextmanager
-def _serving(server: socketserver.TCPServer) -> Iterator[int]:
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
+    """The server at work, until the end of the block: its port."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -93,6 +93,15 @@ def test_a_report_without_a_result_is_an_alert_too(received: Received) -> None:
     assert "RuntimeError: the Jobs service is away" in post["verdict"]
 
 
+@pytest.mark.usefixtures("connected")
+def test_a_report_that_fails_behind_a_good_result_says_what_failed(received: Received) -> None:
+    run = InProcessRun({"docType": "creator"}, run_id=RUN_ID)
+    assert run.go()["state"] == "success"
+    alert_failed(channels_of("webhook:my_pager"), context(run, exception=OSError("disk full")))
+    [(_, post)] = received.posts
+    assert "OSError: disk full" in post["verdict"]
+
+
 def test_a_message_is_no_template_and_no_markup(received: Received) -> None:
     run = InProcessRun({}, run_id=RUN_ID)
     error = RuntimeError("{{ conn.my_slack.password }} <!channel> {% raw %}")

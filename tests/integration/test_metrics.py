@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,10 +25,12 @@ from reindex.doc_types import DOC_TYPES
 from reindex.metrics import METRICS, NOT_REACHED, OUTCOMES
 from sandbox.platform import Platform
 from sandbox.seed import generate
+from tests.integration.alert_receivers import serving
 from tests.integration.in_process_run import InProcessRun
 from tests.integration.statsd_listener import StatsdListener, statsd_listener
 
-DASHBOARDS = Path(__file__).resolve().parents[2] / "dashboards"
+REPOSITORY = Path(__file__).resolve().parents[2]
+DASHBOARDS = REPOSITORY / "dashboards"
 KINDS = {"counter": "c", "gauge": "g", "timer": "ms"}
 
 
@@ -132,6 +140,59 @@ def test_where_tags_are_on_they_hold_type_and_outcome(
     InProcessRun({"docType": "creator"}).go()
     counted = "airflow.reindex.documents.creator.indexed,doc_type=creator,outcome=indexed:60|c"
     assert counted in settled(statsd).lines
+
+
+TELL_OTEL = """
+import sys
+sys.path.insert(0, {plugins!r})
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics import stats_utils
+from reindex.metrics import tell_drift, tell_not_reached
+stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+rows = {{"creator": {{"notReached": 3, "indexed": 1, "ignored": 3}}}}
+tell_drift({{"docTypes": rows}})
+tell_not_reached({{"docTypes": rows}})
+"""
+
+
+def test_opentelemetry_gets_the_same_before_the_process_ends() -> None:
+    with collecting() as (port, bodies):
+        settings = {
+            "AIRFLOW__METRICS__OTEL_ON": "True",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        }
+        script = TELL_OTEL.format(plugins=str(REPOSITORY / "plugins"))
+        done = subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, **settings},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    sent = b"".join(bodies)
+    assert b"airflow.reindex.drift.creator" in sent
+    assert b"airflow.reindex.documents.creator.not_reached" in sent
+    assert b"outcome" in sent
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[int, list[bytes]]]:
+    """An OpenTelemetry collector that writes down: its port, and the bodies it was sent."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            packed = self.headers.get("Content-Encoding") == "gzip"
+            bodies.append(gzip.decompress(body) if packed else body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port, bodies
 
 
 @pytest.mark.usefixtures("connected")
