@@ -19,6 +19,8 @@ EXECUTED_BY = {
     "make up": "tests/e2e/test_demo.py::test_up",
     "make test": ".ci/run",
     "make lint": ".ci/run",
+    "make audit": ".ci/run",
+    'make matrix TESTS="tests/unit tests/dags"': ".ci/run",
 }
 HERE = {
     ".venv/bin/pre-commit run --all-files": 300,
