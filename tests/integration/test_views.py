@@ -181,6 +181,17 @@ def test_the_report_of_before_a_run_was_cleared_is_not_shown(
     assert shown(client)["totals"]["indexed"] == 6
 
 
+def test_a_report_from_before_a_chunk_was_cleared_alone_is_not_shown(
+    client: Any, session: Any
+) -> None:
+    told = result_of(LEDGERS) | {"indexed": 999}
+    chunks = {0: ("failed",) * 7 + ("success",), 1: ("success",)}
+    stored(session, an_ended_run(LEDGERS, chunks=chunks, result=told))
+    report = shown(client)
+    assert report["totals"]["indexed"] == 6
+    assert "cleared alone" in report["verdict"]["problems"][0]
+
+
 def test_what_there_is_no_report_of(client: Any, session: Any) -> None:
     stored(session, StoredRun("run", dag_id="other", tasks=("extract", "load")))
     for dag_id, says in ((DAG_ID, "has no run run"), ("other", "other does not reindex")):

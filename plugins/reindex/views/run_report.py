@@ -22,7 +22,8 @@ from reindex.views.records import ChunkTask, RunRecord, Try, iso, seconds_betwee
 
 NO_STATUS = "no_status"  # as the UI calls a task that nobody has looked at yet
 UNREPORTED = (
-    "the report task did not run: Airflow ended the run before it, as it does at dagrun_timeout"
+    "the report task did not run after the chunks: Airflow ended the run before it, as it does at "
+    "dagrun_timeout, or chunks were cleared alone. The figures are those that the chunks left"
 )
 
 

@@ -110,9 +110,17 @@ def _instances_of_ours(session: Session, dag_id: str, run_id: str) -> Sequence[A
 
 
 def _reported(run: Any, instances: Iterable[Any]) -> bool:
-    """After a run was cleared, the report's XCom is still there, and says what was before."""
-    report = {each.state for each in instances if each.task_id == REPORT_TASK}
-    return run.state in RUN_ENDED and report.issubset(RUN_ENDED)
+    """
+    Whether what the report left says how the run stands.
+
+    After the run was cleared it says what was before, until the report has run again; after a
+    chunk was cleared alone, for good.
+    """
+    report = next(each for each in instances if each.task_id == REPORT_TASK)
+    if run.state not in RUN_ENDED or report.state not in RUN_ENDED:
+        return False
+    begun = (each.start_date for each in instances if each.task_id == CHUNK_TASK)
+    return not any(start and report.end_date and start > report.end_date for start in begun)
 
 
 def read_history(session: Session, dag_id: str, trigger: str | None, limit: int) -> list[PastRun]:
