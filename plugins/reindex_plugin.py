@@ -32,7 +32,7 @@ class ReindexPlugin(AirflowPlugin):
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/reindex", "name": "Reindex"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
-            "name": "Reindex report",
+            "name": "Run report",
             "href": "reindex/run?dag_id={DAG_ID}&run_id={RUN_ID}",
             "destination": "dag_run",
             "url_route": "reindex-run",
