@@ -92,6 +92,7 @@ def _row(doc_type: str, doc_id: str, outcome: str, **known: Any) -> Row:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")  # Python 3.10's csv writes no NUL
+    return f"'{value}" if value.startswith(_FORMULA) else value
