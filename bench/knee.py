@@ -48,12 +48,12 @@ class Server:
     documents: int
 
 
-# The adaptive side works five to eight seconds, about a chunk, and its ramp counts.
+# The adaptive side works ten seconds, as a chunk should hold at least, and its ramp counts.
 SERVERS = (
-    Server(4, 5, 4_000),
-    Server(8, 10, 4_000),
-    Server(32, 20, 8_000),
-    Server(128, 50, 20_000),
+    Server(4, 5, 8_000),
+    Server(8, 10, 8_000),
+    Server(32, 20, 16_000),
+    Server(128, 50, 25_600),
 )
 # A fixed number in flight has no ramp: a part of the documents says as much.
 FIXED_PART = 3

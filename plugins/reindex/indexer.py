@@ -157,23 +157,27 @@ class Indexer:
             stopping.cancel()
 
     def _employ(self) -> None:
-        while len(self._workers) < self._limit.limit and not self._exhausted:
-            self._workers.add(asyncio.create_task(self._work()))
+        more = 0 if self._exhausted else self._limit.limit - len(self._workers)
+        for number in range(more):
+            wait = self._limit.latency * (number + 1) / (more + 1)
+            self._workers.add(asyncio.create_task(self._work(wait)))
 
-    async def _work(self) -> None:
+    async def _work(self, wait: float) -> None:
         me = asyncio.current_task()
         assert me is not None
-        while (document := await self._next()) is not None:
+        if wait:
+            await asyncio.sleep(wait)
+        while len(self._workers) <= self._limit.limit:
+            document = await self._next()
+            if document is None:
+                return
             result = await self._posted(document)
             if result is None:
                 self._aside.append(document)
             else:
                 self._settle(document.place, document.page, document.request, result)
-            if len(self._workers) > self._limit.limit:
-                self._workers.discard(me)
-                return
-            if len(self._workers) < self._limit.limit:
-                self._employ()
+            self._employ()
+        self._workers.discard(me)
 
     async def _next(self) -> _Document | None:
         """
@@ -222,7 +226,7 @@ class Indexer:
             now = time.monotonic()
             self._requests += 1
             if isinstance(answer, Accepted):
-                self._limit.answered(now - sent)
+                self._limit.answered(now - sent, now)
                 self._health.answered(now)
                 return answer
             if not answer.reason.transient:
@@ -256,7 +260,7 @@ class Indexer:
                 )
             )
         else:
-            self._limit.answered(now - sent)
+            self._limit.answered(now - sent, now)
             self._health.answered(now)
         return failure(document.request, answer, document.attempts)
 
