@@ -17,10 +17,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from reindex.answers import Accepted, Answer, Reason, Refused
-from reindex.concurrency import InFlightLimit, Pace
+from reindex.concurrency import InFlightLimit
 from reindex.errors import AuthRefused, ReindexError, ServiceUnavailable, TooManyFailures
-from reindex.folding import Result, failure, folded, settled
+from reindex.folding import Result, failure, settled
 from reindex.ledger import ChunkLedger, Failure
+from reindex.open_pages import OpenPage, OpenPages
+from reindex.pace import Pace
 from reindex.pages import Item, Page
 from reindex.payloads import IndexRequest
 from reindex.service_health import LONGEST_PATIENCE, Blame, ServiceHealth
@@ -56,22 +58,12 @@ class PostPolicy:
 
 
 @dataclass
-class _OpenPage:
-    """A page on its way: its items' results so far, and how many of its items are folded."""
-
-    page: Page
-    results: list[Result | None]
-    waiting: int
-    folded: int = 0
-
-
-@dataclass
 class _Document:
     """A request on its way, and where its result belongs."""
 
     request: IndexRequest
     place: int
-    page: _OpenPage
+    page: OpenPage
     attempts: int = 0
     first_sent: float = 0.0
 
@@ -97,7 +89,7 @@ class Indexer:
     retries: int = field(default=0, init=False)
     _ready: deque[_Document] = field(default_factory=deque)
     _aside: deque[_Document] = field(default_factory=deque)
-    _open: deque[_OpenPage] = field(default_factory=deque)
+    _open: OpenPages = field(default_factory=OpenPages)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: ReindexError | None = None
     _exhausted: bool = False
@@ -201,8 +193,7 @@ class Indexer:
         if page is None:
             self._exhausted = True
             return
-        opened = _OpenPage(page, [None] * len(page.items), len(page.items))
-        self._open.append(opened)
+        opened = self._open.add(page)
         for place, item in enumerate(page.items):
             if isinstance(item, IndexRequest):
                 self._ready.append(_Document(item, place, opened))
@@ -277,9 +268,8 @@ class Indexer:
         elif answer.retry_after:
             self._pace.pause(now, answer.retry_after)
 
-    def _settle(self, place: int, opened: _OpenPage, item: Item, result: Result) -> None:
-        opened.results[place] = result
-        opened.waiting -= 1
+    def _settle(self, place: int, opened: OpenPage, item: Item, result: Result) -> None:
+        opened.settle(place, result)
         self.on_result(item, result)
         if isinstance(result, Failure):
             self._count_failure(result)
@@ -311,16 +301,9 @@ class Indexer:
         self._stopping.set()
 
     def _fold(self, *, also_begun: bool = False) -> None:
-        """Into the ledger: the pages that are done, and the done beginning of the one after."""
-        while self._open and (also_begun or not self._open[0].waiting):
-            opened = self._open[0]
-            begin, done = opened.folded, _settled_up_to(opened)
-            part = Page(opened.page.items[begin:done], opened.page.positions[begin:done])
-            self.ledger = folded(self.ledger, part, opened.results[begin:done], self._requests)
-            self._requests, opened.folded = 0, done
-            if opened.waiting:
-                return
-            self._open.popleft()
+        ledger = self._open.folded_into(self.ledger, self._requests, also_begun=also_begun)
+        if ledger is not self.ledger:
+            self.ledger, self._requests = ledger, 0
 
     async def _save_now_and_then(self) -> None:
         saved = self.ledger
@@ -334,14 +317,6 @@ class Indexer:
                 except Exception:
                     # The next one may succeed; without any, a later attempt only redoes more.
                     log.warning("the ledger could not be saved", exc_info=True)
-
-
-def _settled_up_to(opened: _OpenPage) -> int:
-    """How many of the page's items, from its first on, have a result without a gap."""
-    done = opened.folded
-    while done < len(opened.results) and opened.results[done] is not None:
-        done += 1
-    return done
 
 
 def _delay_before(attempt: int) -> float:
