@@ -38,8 +38,8 @@ audit: $(READY)  ## known vulnerabilities in what is pinned
 matrix:  ## tests on the lowest supported Airflow and Python, and on the newest; TESTS= to choose
 	@PYTHON="$(PYTHON)" sh sandbox/matrix.sh $(TESTS)
 
-bench: $(READY)  ## the figures of docs/performance.md
-	@$(BIN)/python -m bench
+bench: $(READY)  ## the figures of docs/performance.md, and what follows from them in docs/scaling.md
+	@$(BIN)/python -m bench; status=$$?; $(BIN)/python -m bench.scaling_table && exit $$status
 
 mutants: $(READY)  ## make ledger and chunking wrong, place by place: do the tests notice?
 	@$(BIN)/python -m bench.mutants

@@ -17,6 +17,8 @@ RUNBOOK = "tests/e2e/test_runbook.py::test_command"
 EXECUTED_BY = {
     "make demo": "tests/e2e/test_demo.py::test_demo",
     "make up": "tests/e2e/test_demo.py::test_up",
+    "make cluster": "tests/e2e/test_cluster.py::test_the_demo_runs_on_both_workers",
+    "make cluster KILL=1": "tests/e2e/test_cluster.py::test_a_worker_that_is_lost_midway",
     "make test": ".ci/run",
     "make lint": ".ci/run",
     "make audit": ".ci/run",
@@ -37,6 +39,8 @@ ALL = [
 def test_command_is_executed(document: Path, command: str) -> None:
     if document.name == "runbook.md" and command.startswith("airflow "):
         executor = RUNBOOK
+    elif document.name == "scaling.md" and command.startswith("airflow "):
+        executor = "tests/e2e/test_cluster.py::test_commands_of_the_documentation"
     elif command in HERE:
         assert (REPOSITORY / "Makefile").exists()
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,11 @@ from sandbox.cluster_demo import Loss, demonstrate_on_workers, instances
 from sandbox.demo import console
 from sandbox.local_airflow import LocalAirflow
 from sandbox.process_records import read_records, recorded_process
+from sandbox.processes import REPOSITORY
 from sandbox.run_progress import CHUNK_TASK, DAG_ID, RunProgress
 from sandbox.stack import Stack, running_stack
 from sandbox.system_packages import MissingProgramError
+from tests.docs.documents import commands
 from tests.e2e.expected_index import expected_index
 from tests.e2e.scheduled_run import RUN_SECONDS
 from tests.not_tested import not_tested
@@ -95,6 +98,20 @@ def test_all_of_it_is_on_the_loopback_and_no_log_holds_a_secret(stack: Stack, fo
     for path in files:
         text = path.read_text(errors="replace")
         assert not [secret for secret in secrets if secret in text], path
+
+
+def test_workers_have_the_preload_before_any_task(stack: Stack) -> None:
+    for name in WORKERS:
+        maps = psutil.Process(stack.airflow.processes[name].pid).memory_maps()
+        assert any("pymongo" in each.path for each in maps)
+
+
+def test_commands_of_the_documentation(stack: Stack) -> None:
+    lines = [shlex.split(line) for line in commands(REPOSITORY / "docs" / "scaling.md")]
+    for line in lines:
+        if line[0] == "airflow":
+            stack.airflow.command(*line[1:], name="documented")
+    assert stack.airflow.api("GET", "pools/reindex")["slots"] == 8
 
 
 def test_a_worker_that_is_lost_midway_costs_nothing_but_time(stack: Stack) -> None:
