@@ -7,7 +7,13 @@ cd "$(dirname "$0")/.."
 
 # The path of that Python's interpreter, or nothing.
 interpreter() {
-    command -v "python$1" || ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | tail -n 1
+    for each in "$(command -v "python$1" || true)" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+        # A shim of pyenv's is on the PATH also for a version that is not chosen.
+        if [ -n "$each" ] && "$each" -c '' 2>/dev/null; then
+            echo "$each"
+            return
+        fi
+    done
 }
 
 loud() {
