@@ -19,10 +19,15 @@ from bench import (
     REPOSITORY,
     against_sequential,
     celery_workers,
+    chunk_memory,
     descriptor_bytes,
     knee,
+    many_chunks,
     operator_rate,
+    plan_time,
+    read_side,
     task_rate,
+    whole_run,
 )
 from bench.figures import Figure
 from sandbox.system_packages import MissingProgramError
@@ -30,7 +35,12 @@ from sandbox.system_packages import MissingProgramError
 PROGRAMS: Mapping[str, Callable[[], list[Figure]]] = {
     "operator_rate": operator_rate.measure,
     "against_sequential": against_sequential.measure,
+    "read_side": read_side.measure,
+    "plan_time": plan_time.measure,
+    "chunk_memory": chunk_memory.measure,
     "descriptor_bytes": descriptor_bytes.measure,
+    "many_chunks": many_chunks.measure,
+    "whole_run": whole_run.measure,
     "task_rate": task_rate.measure,
     "knee": knee.measure,
     "celery_workers": celery_workers.measure,
@@ -49,6 +59,9 @@ program runs alone too: `.venv/bin/{command}`.
 operator, and would be what is measured. Its answers are recorded once, as the bytes that they were,
 and given again in the same order: the operator decodes, joins and builds everything as ever. The
 figures with the embedded Mongo running stand beside these without a goal.
+
+"Generated Mongo": a small server that speaks MongoDB's wire protocol and answers from a formula,
+with batches of BSON that are ready; ids and documents by the million come from there.
 
 | figure | goal | measured: median (least–most) | | command |
 | --- | --- | --- | --- | --- |

@@ -1,7 +1,7 @@
 """
 The peak memory of one chunk, by the number of its documents.
 
-Here none fails. What fails is kept with its reason, about half a kilobyte each, until the chunk
+Here none fails. What fails is kept with its reason, some 350 bytes each, until the chunk
 gives up: beyond 1 % of its documents (``failureTolerance``) for causes that pass, or beyond half of
 them refused for good. Missing ids are only of runs with ids, and at most as many.
 """
