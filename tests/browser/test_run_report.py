@@ -1,0 +1,244 @@
+"""What is on the run's page equals the ledger; its table finds; its buttons do what they say."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from reindex.views.run_report import MEANINGS
+from sandbox.chromium import downloads_of
+from sandbox.stack import Stack
+from tests.browser.conftest import LOST, REFUSED, Ended, Runs
+from tests.browser.page import HOSTILE, Page
+from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS
+
+SHOWN = ("indexed", "ignored", "missing", "failed", "notReached")
+
+
+@pytest.mark.parametrize("which", ["clean", "failed", "missing"])
+def test_figures_are_those_of_the_ledger(page: Page, runs: Runs, which: str) -> None:
+    run: Ended = getattr(runs, which)
+    page.open_report(run.run_id)
+    assert {name: page.figure(name) for name in SHOWN} == {name: run.result[name] for name in SHOWN}
+    for name, row in run.result["docTypes"].items():
+        for outcome in SHOWN:
+            shown = page.all(f'[data-doc-type="{name}"] [data-outcome="{outcome}"]')
+            assert [int(each.text.replace(",", "")) for each in shown] == [row[outcome]] * bool(
+                row[outcome]
+            )
+    reasons = page.all("#reasons tbody tr")
+    assert {
+        each.get_attribute("data-reason"): int(each.text.split()[1]) for each in reasons
+    } == run.result["failedByReason"]
+
+
+def test_a_clean_run_says_so(page: Page, runs: Runs) -> None:
+    page.open_report(runs.clean.run_id)
+    assert runs.clean.state == "success"
+    assert page.text("#verdict-title") == "The index is right"
+    assert page.one("#verdict").get_attribute("data-tone") == "good"
+    assert "Nothing" in page.text(".answers")
+    assert not page.one("#documents").is_displayed()
+    assert page.all("#redrive") == []
+
+
+def test_a_failed_run_says_what_and_why(page: Page, runs: Runs) -> None:
+    result = runs.failed.result
+    assert runs.failed.state == "failed"
+    assert result["failed"] > LOST
+    assert result["notReached"] > 0
+    page.open_report(runs.failed.run_id)
+    title = page.text("#verdict-title")
+    assert f"{result['failed']} failed" in title
+    assert f"{result['notReached']} not reached" in title
+    assert [each.text for each in page.all(".problems li")] == result["problems"]
+    for row in page.all("#reasons tbody tr"):
+        assert MEANINGS[row.get_attribute("data-reason") or ""] in row.text
+
+
+def test_a_dry_run_says_what_would_be_sent(page: Page, runs: Runs) -> None:
+    result = runs.dry.result
+    page.open_report(runs.dry.run_id)
+    assert page.figure("wouldSend") == result["wouldSend"] == result["dryRun"]["requests"]
+    assert page.figure("failed") == result["failed"] == 1
+    samples = [json.loads(each.text) for each in page.all("#samples pre")]
+    assert samples == [each["payload"] for each in result["dryRun"]["samples"]]
+
+
+def test_every_try_is_visible_and_leads_to_its_task(page: Page, runs: Runs, running: Stack) -> None:
+    page.open_report(runs.failed.run_id)
+    instances = running.airflow.task_instances(DAG_ID, runs.failed.run_id, "reindex_chunk")
+    assert max(each["try_number"] for each in instances) > 1
+    for each in instances:
+        row = f'tr[data-chunk="{each["map_index"]}"]'
+        tries = page.all(f"{row} .try")
+        assert len(tries) == each["try_number"]
+        assert len(page.all(f"{row} .try-failed")) == len(page.all(f"{row} .cross"))
+        href = page.one(f"{row} .name").get_attribute("href") or ""
+        path = f"/dags/{DAG_ID}/runs/{runs.failed.run_id}/tasks/reindex_chunk/mapped"
+        assert unquote(href).endswith(f"{path}/{each['map_index']}")
+
+
+def rows(page: Page) -> list[str]:
+    return [each.text for each in page.all("#documents tbody tr")]
+
+
+def test_documents_are_searched_filtered_and_paged(page: Page, runs: Runs) -> None:
+    result = runs.failed.result
+    page.open_report(runs.failed.run_id)
+    page.wait(lambda: rows(page), "the documents")
+    total = result["failed"] + result["missing"]
+    assert page.text("#documents output") == f"1–{total} of {total}"
+    by_reason = result["failedByReason"]
+    page.choose("reason", "server")
+    page.wait(lambda: len(rows(page)) == by_reason["server"], "the filtered documents")
+    page.choose("reason", "")
+    wanted = result["failedSample"][3]["docId"]
+    page.one('[data-key="search"]').send_keys(wanted)
+    page.wait(lambda: len(rows(page)) == 1, "the document that was searched for")
+    assert wanted in rows(page)[0]
+    page.one('[data-key="search"]').send_keys(Keys.BACKSPACE * 24 + "no such")
+    page.wait(lambda: "No document" in rows(page)[0], "an empty answer")
+
+
+def test_downloads_work_in_airflows_frame(page: Page, runs: Runs) -> None:
+    """The frame is sandboxed; the filters hold for the files as well."""
+    result = runs.failed.result
+    page.open_report_in_airflow(runs.failed.run_id)
+    page.wait(lambda: rows(page), "the documents")
+    page.choose("reason", "server")
+    page.wait(lambda: len(rows(page)) == LOST, "the filtered documents")
+    for link in page.all("#documents a[download]"):
+        link.click()
+    folder = downloads_of(page.driver)
+    csv = page.wait(lambda: list(folder.glob("*.csv")), "the CSV")[0].read_text()
+    found = page.wait(lambda: list(folder.glob("*.json")), "the JSON")[0].read_text()
+    assert len(csv.splitlines()) == 1 + LOST
+    lost = {each["docId"] for each in result["failedSample"] if each["reason"] == "server"}
+    assert {each["docId"] for each in json.loads(found)} == lost
+
+
+def progress(page: Page) -> int:
+    bars = page.all('[role="progressbar"]')
+    return int(bars[0].get_attribute("aria-valuenow") or 0) if bars else 0
+
+
+def test_a_running_run_updates_itself_and_ends_in_its_verdict(
+    page: Page, runs: Runs, running: Stack
+) -> None:
+    running.platform.put_faults([{"kind": "latency", "ms": 120}])
+    conf = {"docType": "creator", "maxInFlight": 1, "chunkSize": 60}
+    run_id = running.airflow.trigger(DAG_ID, conf)
+    page.open_report(run_id)
+    page.driver.execute_script("window.notLoadedAgain = true")
+    seen: set[int] = set()
+    tried = page.wait(lambda: page.all(".try-running"), "a running chunk", 30)
+    assert tried
+    deadline = time.monotonic() + RUN_SECONDS
+    while page.one("#verdict").get_attribute("data-tone") == "calm" and time.monotonic() < deadline:
+        seen.add(progress(page))
+        time.sleep(0.2)
+    running.platform.clear_faults()
+    state = running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
+    result: dict[str, Any] = running.airflow.xcom(DAG_ID, run_id, "report")
+    assert state == "success"
+    page.wait(lambda: page.text("#verdict-title") == "The index is right", "the verdict", 15)
+    assert len(seen - {0}) >= 2, f"progress went {sorted(seen)}"
+    assert {name: page.figure(name) for name in SHOWN} == {name: result[name] for name in SHOWN}
+    assert page.all('[role="progressbar"]') == []
+    assert page.text("#announcer") == "The index is right"
+    assert page.driver.execute_script("return window.notLoadedAgain") is True
+
+
+def test_the_button_drives_again_exactly_what_failed(
+    page: Page, runs: Runs, running: Stack
+) -> None:
+    """Inside Airflow's page: asked first, then sent; Airflow then shows the new run's report."""
+    failed = runs.failed
+    running.platform.reset_requests()
+    page.open_report_in_airflow(failed.run_id)
+    page.one("#redrive").click()
+    shown = json.loads(page.text("dialog pre"))
+    assert shown == failed.result["redrive"] == {"redrive": failed.run_id}
+    page.one("#redrive-go").click()
+    page.driver.switch_to.default_content()
+    old = page.report_path(failed.run_id)
+    page.wait(lambda: old not in page.driver.current_url, "the new run's page", 20)
+    path = page.driver.current_url.split("/runs/")[1]
+    run_id, tab = unquote(path.split("/", 1)[0]), path.split("/", 1)[1]
+    assert tab == "plugin/reindex-run"
+    assert running.airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["conf"] == shown
+    assert running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS) == "success"
+    result = running.airflow.xcom(DAG_ID, run_id, "report")
+    left = failed.result["failed"] + failed.result["notReached"]
+    # All but the one whose _id no request can hold.
+    assert result["planned"] == left - 1
+    page.enter_frame()
+    page.wait(lambda: page.text("#verdict-title") == "The index is right", "its verdict", 15)
+    assert page.figure("ignored") + page.figure("indexed") == left - 1
+
+
+def test_what_airflow_refuses_is_said_in_words(page: Page, runs: Runs) -> None:
+    page.open_report(runs.failed.run_id)
+    page.one("#redrive").click()
+    page.driver.delete_all_cookies()
+    page.expected.append("401")
+    page.one("#redrive-go").click()
+    said = page.wait(lambda: page.text("dialog .said"), "the refusal")
+    assert "not logged in" in said
+    assert page.text("#redrive-go") == "Try again"
+
+
+def test_an_unknown_run_is_said_in_words(page: Page, running: Stack) -> None:
+    page.expected.append("404")
+    page.driver.get(f"{running.airflow.url}/reindex/run?dag_id={DAG_ID}&run_id=never")
+    said = page.wait(lambda: page.text("#lost"), "the refusal")
+    assert "never" in said
+    assert not page.one("#verdict").is_displayed()
+
+
+def test_a_lost_connection_is_said_and_mends_itself(page: Page, runs: Runs, running: Stack) -> None:
+    running.platform.put_faults([{"kind": "latency", "ms": 100}])
+    try:
+        conf = {"docType": "creator", "maxInFlight": 1}
+        run_id = running.airflow.trigger(DAG_ID, conf)
+        page.open_report(run_id)
+        offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        page.expected.append("ERR_INTERNET_DISCONNECTED")
+        page.driver.execute_cdp_cmd("Network.enable", {})
+        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+        said = page.wait(lambda: page.text("#lost"), "the word that the connection is lost")
+        assert "connection is lost" in said
+        online = {**offline, "offline": False}
+        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+        page.one('[data-key="again"]').click()
+        page.wait(lambda: not page.one("#lost").is_displayed(), "the connection")
+    finally:
+        running.platform.clear_faults()
+    running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
+
+
+def test_hostile_text_is_shown_as_text(page: Page, runs: Runs) -> None:
+    for run in (runs.dry, runs.failed):
+        page.open_report(run.run_id)
+        page.wait(lambda: rows(page), "the documents")
+        assert HOSTILE in page.text("#documents")
+        page.one('[data-key="search"]').send_keys(HOSTILE)
+        page.wait(lambda: len(rows(page)) == 1, "the hostile document")
+        assert HOSTILE in rows(page)[0]
+        assert page.all("img, script[onerror], [onerror], iframe") == []
+    page.open_report(runs.dry.run_id)
+    assert HOSTILE in page.text("#samples")
+    assert page.all("img, [onerror]") == []
+
+
+def test_refused_is_what_was_made_to_be(runs: Runs) -> None:
+    """The run that the tests above look at is the one that the fixture means."""
+    by_reason = runs.failed.result["failedByReason"]
+    assert by_reason["server"] == LOST
+    assert LOST < by_reason["validation"] <= REFUSED
