@@ -185,7 +185,7 @@ def test_an_attempt_is_never_triggered_twice(working: Stack) -> None:
 def test_a_night_that_times_out_tells_its_job_and_keeps_the_one_in_front_of_it(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    settings = {**SETTINGS, **NIGHT, "REINDEX_RUN_TIMEOUT_SECONDS": "6"}
+    settings = {**SETTINGS, **NIGHT, "REINDEX_RUN_TIMEOUT_SECONDS": "15"}
     settings |= {"REINDEX_JOB_POLL_SECONDS": "5"}
     folder = tmp_path_factory.mktemp("impatient-night")
     with running_stack(folder, creators=100, projects=1, settings=settings) as stack:
