@@ -90,7 +90,9 @@ class InFlightLimit:
         few = max(FEW_ANSWERS, self.limit // 8)
         some = max(SOME_ANSWERS, self.limit // 8)
         waited = max(WAITED * self._base, self._base + NOISE_SECONDS)
-        if self._base and ramp.quickest(some) > waited:
+        # In between are the first answers of new connections, which took their time to connect.
+        known = ramp.answers <= self._sent_before or ramp.answers >= self.limit + some
+        if self._base and known and ramp.quickest(some) > waited:
             self._ramp = None
             self._set(min(self.limit, ramp.rate(self.limit) * self._aim()))
         elif ramp.answers >= self._sent_before + few and (

@@ -41,12 +41,14 @@ class SaturatingServer:
     """
     Answers on the virtual clock.
 
+    :param connect: seconds more that the first request of each connection takes
     :param events: number of a request → what happens to the server before it
     """
 
     knee: int
     service: float = 0.01
     jitter: float = 0.0
+    connect: float = 0.0
     events: dict[int, Callable[[SaturatingServer], None]] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 
@@ -54,7 +56,7 @@ class SaturatingServer:
         self._timing = Timing(LATENCY, self.knee, self.service, self.jitter)
         self._latencies: list[float] = []
         self._in_flight: list[int] = []
-        self._posted = 0
+        self._posted = self._busy = self._connections = 0
 
     def becomes(self, knee: int, service: float) -> None:
         """From now on so many at a time take so long, as after a deployment."""
@@ -70,7 +72,12 @@ class SaturatingServer:
         if self._posted in self.events:
             self.events[self._posted](self)
         sent = self.clock.now
-        await asyncio.sleep(self._timing.answer_at(sent) - sent)
+        self._busy += 1
+        if self._busy > self._connections:
+            self._connections = self._busy
+            await asyncio.sleep(self.connect)
+        await asyncio.sleep(self._timing.answer_at(self.clock.now) - self.clock.now)
+        self._busy -= 1
         self._latencies.append(self.clock.now - sent)
         return INDEXED
 
