@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # A handful of failures never ends a chunk early, however small the chunk is.
 FEWEST_FAILURES = 20
+# Each is named in the XCom and kept in memory, in about 350 bytes.
+MOST_FAILURES = 10_000
 PAGES_AHEAD = 2
 STATE_KEY = "ledger"
 
@@ -223,11 +225,12 @@ def _said(result: Accepted | WouldSend) -> str:
 
 
 def _most_failures(conf: RunConf, chunk: Chunk) -> int:
-    return max(FEWEST_FAILURES, tolerated_failures(chunk.expected, conf.failure_tolerance))
+    tolerated = tolerated_failures(chunk.expected, conf.failure_tolerance)
+    return min(MOST_FAILURES, max(FEWEST_FAILURES, tolerated))
 
 
 def _most_refused(conf: RunConf, chunk: Chunk) -> int:
-    return max(_most_failures(conf, chunk), chunk.expected // 2)
+    return max(_most_failures(conf, chunk), min(MOST_FAILURES, chunk.expected // 2))
 
 
 def _begun(saved: object, chunk: Chunk) -> ChunkLedger:

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from reindex.chunks import SliceChunk
+from reindex.conf import RunConf
 from reindex.errors import LedgerImbalance
 from reindex.hooks.source import SourceHook
 from reindex.ledger import Counts
-from reindex.operators.chunk import _proven
+from reindex.operators.chunk import _most_failures, _most_refused, _proven
 from reindex.work import IdRange, Work
 from tests.unit.builders import a_ledger, hex_id, ids
 
@@ -61,3 +63,21 @@ def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
 def test_ids_of_a_list_that_were_never_met_are_an_imbalance() -> None:
     with pytest.raises(LedgerImbalance):
         proven(0, Work("creator", tuple(ids(5))), Counts(expected=5, fetched=2, indexed=2))
+
+
+@pytest.mark.parametrize(
+    ("documents", "tolerance", "failures", "refused"),
+    [
+        (10, 0.0, 20, 20),  # a handful never ends a chunk
+        (5_000, 0.01, 50, 2_500),
+        (5_000, 1.0, 5_000, 5_000),
+        (1_000_000, 0.01, 10_000, 10_000),
+        (1_000_000, 1.0, 10_000, 10_000),
+    ],
+)
+def test_failures_that_end_a_chunk_are_bounded(
+    documents: int, tolerance: float, failures: int, refused: int
+) -> None:
+    chunk = SliceChunk(0, "creator", 0, documents)
+    conf = RunConf(doc_types=("creator",), failure_tolerance=tolerance)
+    assert (_most_failures(conf, chunk), _most_refused(conf, chunk)) == (failures, refused)
