@@ -124,8 +124,9 @@ def test_downloads_work_in_airflows_frame(page: Page, runs: Runs) -> None:
 
 
 def progress(page: Page) -> int:
-    bars = page.all('[role="progressbar"]')
-    return int(bars[0].get_attribute("aria-valuenow") or 0) if bars else 0
+    """Asked in one step: the page may draw anew at any time."""
+    bar = """document.querySelector('[role="progressbar"]')?.getAttribute("aria-valuenow")"""
+    return int(page.driver.execute_script(f"return {bar}") or 0)
 
 
 def test_a_running_run_updates_itself_and_ends_in_its_verdict(

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { outcomeBar, swatch } from "./outcomes.js";
-import { NAMES, OUTCOMES, about, driftSentence, duration, number, percent, plural, rate } from "./wording.js";
+import { NAMES, OUTCOMES, about, driftSentence, duration, nameOf, number, percent, plural, rate } from "./wording.js";
 
 const ALARMING = new Set(["failed", "notReached"]);
 
@@ -21,7 +21,7 @@ function outcomeFigures(totals, over) {
   return names.map((name) => {
     const count = totals[name] ?? 0;
     const alarm = ALARMING.has(name) && count > 0 && (over || name === "failed");
-    return figure(NAMES[name], number(count), { outcome: name, alarm, zero: count === 0 });
+    return figure(nameOf(name, over), number(count), { outcome: name, alarm, zero: count === 0 });
   });
 }
 
@@ -33,7 +33,7 @@ export function keyFigures({ totals, seconds, over, dryRun }) {
     ...outcomeFigures(totals, over),
     figure("docs a second", rate(totals.docsPerSecond)),
     figure("duration", duration(seconds)),
-    figure("drift", percent(totals.drift), { wide: true, note: driftSentence(totals.drift) }),
+    figure("drift", percent(totals.drift), { wide: true, note: driftSentence(totals.drift, over) }),
   );
 }
 
@@ -53,7 +53,7 @@ function dryFigures(totals, dryRun, seconds) {
   ];
 }
 
-export function docTypeBars(docTypes) {
+export function docTypeBars(docTypes, over) {
   return docTypes.map((row) => {
     const head = [
       `${number(row.planned)} planned`,
@@ -61,7 +61,7 @@ export function docTypeBars(docTypes) {
       row.seconds ? ` · ${duration(row.seconds)}` : "",
       row.drift === null || row.drift === undefined ? "" : ` · drift ${percent(row.drift)}`,
     ];
-    return outcomeBar(row, head);
+    return outcomeBar(row, head, over);
   });
 }
 

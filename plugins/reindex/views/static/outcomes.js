@@ -1,7 +1,7 @@
 // Documents by what became of them: each outcome has a colour and a pattern, never colour alone.
 
 import { el, svg } from "./dom.js";
-import { MEANINGS, NAMES, OUTCOMES, documents, number, percent } from "./wording.js";
+import { MEANINGS, OUTCOMES, documents, nameOf, number, percent } from "./wording.js";
 
 // A part that is there is also seen, however small it is.
 const THINNEST = 0.006;
@@ -66,31 +66,31 @@ function bar(counts, label) {
   return svg("svg", { class: "bar", role: "img", "aria-label": label }, ...rects);
 }
 
-function legend(counts, total) {
+function legend(counts, total, over) {
   const items = counts.map(([outcome, count]) =>
     el(
       "li",
-      { title: MEANINGS[outcome] },
+      { title: over ? MEANINGS[outcome] : null },
       swatch(outcome),
       el("b", { "data-outcome": outcome }, number(count)),
-      el("span", {}, NAMES[outcome]),
+      el("span", {}, nameOf(outcome, over)),
       el("span", { class: "soft" }, percent(count / total)),
     ),
   );
   return el("ul", { class: "legend" }, ...items);
 }
 
-/** One bar with its numbers; `head` are nodes beside the name. */
-export function outcomeBar(row, head) {
+/** One bar with its numbers; `head` are nodes beside the name; `over`: the run has ended. */
+export function outcomeBar(row, head, over) {
   const counts = parts(row);
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
-  const said = counts.map(([outcome, count]) => `${number(count)} ${NAMES[outcome]}`).join(", ");
+  const said = counts.map(([outcome, count]) => `${number(count)} ${nameOf(outcome, over)}`).join(", ");
   return el(
     "div",
     { class: "doc-type", "data-doc-type": row.name },
     el("div", { class: "doc-type-head" }, el("h3", {}, row.name), el("p", {}, ...head)),
     total ? bar(counts, `${row.name}, ${documents(total)}: ${said}`) : null,
-    total ? legend(counts, total) : el("p", { class: "soft" }, "no documents so far"),
+    total ? legend(counts, total, over) : el("p", { class: "soft" }, "no documents so far"),
   );
 }
 

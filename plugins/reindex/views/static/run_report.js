@@ -48,9 +48,9 @@ function drawFigures(run) {
     el("h2", { class: "visually-hidden" }, "Key figures"),
     keyFigures(data),
   ]);
-  show(place("doc-types"), run.docTypes.length ? run.docTypes : null, (rows) => [
+  show(place("doc-types"), run.docTypes.length ? [run.docTypes, over] : null, (data) => [
     el("h2", { class: "section-head" }, "Documents by type"),
-    el("div", { class: "panel" }, ...docTypeBars(rows)),
+    el("div", { class: "panel" }, ...docTypeBars(...data)),
   ]);
   show(place("samples"), dryRun?.samples.length ? dryRun : null, (data) => [
     el("h2", { class: "section-head" }, "What would be sent: a sample"),

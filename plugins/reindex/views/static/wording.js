@@ -13,6 +13,12 @@ export const NAMES = {
   notReached: "not reached",
   wouldSend: "would be sent",
 };
+
+/** An outcome's name; of a run that goes on, what is not reached still may be. */
+export function nameOf(outcome, over) {
+  return outcome === "notReached" && !over ? "not yet reached" : NAMES[outcome];
+}
+
 export const MEANINGS = {
   indexed: "written to the index",
   ignored: "current already",
@@ -91,8 +97,9 @@ export const when = (iso) => (iso ? moment.format(new Date(iso)) : "–");
 export const dayOf = (iso) => (iso ? day.format(new Date(iso)) : "");
 
 /** What the drift of a run means; it stands beside the figure itself. */
-export function driftSentence(drift) {
-  if (drift === null || drift === undefined) return "how stale the index was: not known of this run";
+export function driftSentence(drift, over) {
+  if (drift === null || drift === undefined) return `how stale the index was: not known ${over ? "of this run" : "yet"}`;
+  if (!over) return "of the documents sent so far were stale or absent in the index";
   if (drift === 0) return "the index was current before this run";
   if (drift === 1) return "the index held none of these documents as they are now";
   return "of the documents were stale or absent in the index before this run";
