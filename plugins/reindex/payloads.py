@@ -16,14 +16,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 
-from reindex.doc_types import DocType, Document, Joined, UnreadableField
+import msgspec
+
+from reindex.doc_types import DocType, Document, Joined, Payload, UnreadableField
 from reindex.errors import shown
 
 MOST_KEY = 40
 _EPOCH_DIGITS = 8  # an ObjectId's first four bytes: seconds since 1970
-# By far the most documents hold nothing but JSON's own types, and take no second look.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_AS_IT_IS = {str, bool, int, type(None)}
+# By far the most documents are plain, and take no second look. Its own encoder is seven times as
+# fast, and would write a NaN, bytes or a date in its own way without a word: see _is_plain.
+_FAST_JSON = msgspec.json.Encoder()
+_AS_IT_IS = frozenset({str, bool, int, type(None)})
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
 
@@ -61,13 +65,7 @@ def index_request(
         return Rejection(doc_type.name, doc_id[:80], f"_id is a {found}, expected an ObjectId")
     try:
         updated_at = _newest(doc_id, document, joined)
-        body = {
-            "docType": doc_type.name,
-            "docId": doc_id,
-            "payload": doc_type.payload(document, joined),
-            "updatedAt": _iso(updated_at),
-        }
-        encoded = _encoded(body)
+        body = _encoded(doc_type, doc_id, doc_type.payload(document, joined), _iso(updated_at))
     except (ValueError, RecursionError) as error:
         # UnreadableField names field and type; the text of any other one may quote the value.
         message = (
@@ -78,15 +76,40 @@ def index_request(
         return Rejection(doc_type.name, doc_id, message)
     # Half the price of replace(tzinfo=…).
     updated_at = datetime.combine(updated_at, updated_at.time(), timezone.utc)
-    return IndexRequest(doc_type.name, doc_id, updated_at, encoded)
+    return IndexRequest(doc_type.name, doc_id, updated_at, body)
 
 
-def _encoded(body: Mapping[str, object]) -> bytes:
-    try:
-        return _JSON.encode(body).encode()
-    except (TypeError, ValueError):
-        # Something that JSON has no word for: translate it, or find out which field it is.
-        return _JSON.encode({**body, "payload": _jsonable(body["payload"], "payload")}).encode()
+def _encoded(doc_type: DocType, doc_id: str, payload: Payload, updated_at: str) -> bytes:
+    body: dict[str, object] = {
+        "docType": doc_type.name,
+        "docId": doc_id,
+        "payload": payload,
+        "updatedAt": updated_at,
+    }
+    if _is_plain(payload):
+        try:
+            return _FAST_JSON.encode(body)
+        except OverflowError:  # a sum of slots beyond 64 bits
+            return _JSON.encode(body).encode()
+    # Something that JSON may have no word for: translate it, or find out which field it is.
+    body["payload"] = _jsonable(payload, "payload")
+    return _JSON.encode(body).encode()
+
+
+def _is_plain(payload: Payload) -> bool:
+    """Whether it holds nothing but JSON's own types, and these in plain lists and objects."""
+    for value in payload.values():
+        if type(value) in _AS_IT_IS:
+            continue
+        if type(value) is list:
+            if not _AS_IT_IS.issuperset(map(type, value)):
+                return False
+        elif type(value) is dict:
+            if not _AS_IT_IS.issuperset(map(type, value.values())):
+                return False
+        elif type(value) is not float or not math.isfinite(value):
+            return False
+    return True
 
 
 def _newest(doc_id: str, document: Document, joined: Joined) -> datetime:

@@ -96,6 +96,11 @@ def test_a_time_with_a_zone_is_sent_in_utc() -> None:
     assert body["payload"]["headline"] == "2026-03-01T00:00:00.000Z"
 
 
+def test_a_sum_beyond_64_bits_is_sent_as_it_is() -> None:
+    body = body_of(PROJECT, {"roles": [{"slots": 2**63 - 1}] * 3})
+    assert body["payload"]["roleCounts"]["totalSlots"] == 3 * (2**63 - 1)
+
+
 @pytest.mark.parametrize("time", [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999_999)])
 def test_the_ends_of_time_are_written_in_full(time: datetime) -> None:
     assert ISO_MILLISECONDS.fullmatch(body_of(CREATOR, {"updatedAt": time})["updatedAt"])
@@ -118,6 +123,10 @@ def test_the_ends_of_time_are_written_in_full(time: datetime) -> None:
         ([1, ["a", None]], [1, ["a", None]]),
         ({"a": {"b": [Int64(1)]}}, {"a": {"b": [1]}}),
         (Code("x = 1"), "x = 1"),
+        ([SPRING], ["2026-03-01T00:00:00.000Z"]),
+        ({"since": SPRING}, {"since": "2026-03-01T00:00:00.000Z"}),
+        ([Code("x = 1")], ["x = 1"]),
+        ([1.5, None], [1.5, None]),
     ],
 )
 def test_what_json_has_a_word_for_is_translated(value: object, sent: object) -> None:
@@ -152,6 +161,7 @@ def test_what_json_has_a_word_for_is_translated(value: object, sent: object) -> 
     [
         (lambda value: value, "payload.headline"),
         (lambda value: ["ok", value], "payload.headline[1]"),
+        (lambda value: {"deep": value}, "payload.headline.deep"),
         (lambda value: {"deep": [value]}, "payload.headline.deep[0]"),
     ],
 )
