@@ -2,8 +2,8 @@
 Pure: how many requests may be in flight, found from the answers' latency.
 
 A server that works off K requests at once answers the first K in its service time; each one more
-only waits. The limit follows FAST TCP (Jin, Wei, Low 2004): limit × base latency ÷ latency, and an
-eighth more, whose short queue shows that there is no room left. By Little's law that is
+only waits. The limit follows FAST TCP (Jin, Wei, Low 2004): limit × base latency ÷ latency, and a
+tenth more, whose short queue shows that there is no room left. By Little's law that is
 throughput × base latency, the amount that BBR (Cardwell et al. 2016) keeps in flight; and as with
 BBR the base, latency when nothing waits, is measured at a lower limit now and then. It begins like
 HyStart (Ha, Rhee 2008): multiply until even the quickest of the last answers have waited, then
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 START_LIMIT = 4
 BACK_OFF = 0.5
 # Latency that is aimed at ÷ base. A wait below NOISE_SECONDS is the machine's own and no queue.
-AIM, NOISE_SECONDS = 1.12, 0.0005
+AIM, NOISE_SECONDS = 1.1, 0.0005
 # What the beginning multiplies by: what it overshoots with is less than 1 % of ten seconds' work.
 QUADRUPLE_BELOW, DOUBLE_BELOW, LATER = 16, 64, 1.4
 # It goes on after a few answers that did not wait; it ends when three quarters of some did.
@@ -27,7 +27,7 @@ FEW_ANSWERS, SOME_ANSWERS, WAITED = 8, 16, 1.3
 # A median needs so many answers, and so many rounds of all that is in flight.
 WINDOW, ROUNDS = 96, 3
 # The limit's growth once nothing waits (ROOM of the aim is left); it speeds up window by window.
-ROOM, MOST_GROWTH = 1.07, 1.5
+ROOM, FIRST_GROWTH, MOST_GROWTH = 1.06, 1.12, 1.5
 PROBE, PROBE_ROUNDS, WINDOWS_BETWEEN_PROBES = 0.7, 2, 24
 # Latency that fell so much when the limit did had been nothing but waiting.
 FELL = 0.8
@@ -52,7 +52,7 @@ class InFlightLimit:
     _window: list[float] = field(default_factory=list)
     _ramp: _Ramp | None = field(default_factory=lambda: _Ramp())
     _windows: int = WINDOWS_BETWEEN_PROBES
-    _growth: float = AIM
+    _growth: float = FIRST_GROWTH
     _resume: int | None = None
     _before: float = 0.0
 
@@ -125,7 +125,7 @@ class InFlightLimit:
             self._set(max(at_least, int(self.limit * self._growth)))
             self._growth = min(MOST_GROWTH, self._growth**2)
         else:
-            self._growth = AIM
+            self._growth = FIRST_GROWTH
             self._set(wanted)
 
     def _look_below(self) -> None:
