@@ -13,6 +13,7 @@ from bench.scaling_table import (
     END,
     LARGE,
     MAX_MAP_LENGTH,
+    PERFORMANCE,
     PLATFORM,
     TASK_SHARE,
     Measured,
@@ -109,6 +110,7 @@ def test_the_table_replaces_the_one_before() -> None:
         with_table("nothing", "text")
 
 
-def test_the_document_has_one_place_for_the_table() -> None:
+def test_the_document_holds_what_follows_from_the_figures_beside_it() -> None:
     text = DOCUMENT.read_text()
     assert text.count(BEGIN) == text.count(END) == 1
+    assert with_table(text, table(measured(PERFORMANCE.read_text()))) == text
