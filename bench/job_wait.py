@@ -9,10 +9,11 @@ a time, and the seconds until their run starts are taken. `docs/jobs.md` holds w
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from bench import REPOSITORY, RUN_DIRECTORY
+from bench.written_part import WrittenPart
 from sandbox.local_airflow import LocalAirflow, running_airflow
 from sandbox.mongo import running_mongo
 from sandbox.platform import Platform, running_platform
@@ -29,6 +31,12 @@ from sandbox.seed import generate, seed
 from sandbox.stack import connections_of
 
 COMMAND = "python -m bench.job_wait"
+PART = WrittenPart(REPOSITORY / "docs" / "jobs.md", COMMAND)
+HEAD = """\
+| | CPU-s/h, all of Airflow | of it for the wait | worker slot, s/h | memory of a triggerer \
+| runs/day | job queued → its run starts |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
 CREATORS, PROJECTS = 200, 10
 IDLE_SECONDS, SETTLE_SECONDS, JOBS = 240.0, 40.0, 8
 JOB_SECONDS = 180.0
@@ -63,7 +71,9 @@ def sides(dags: Path) -> list[Side]:
     return [
         Side("nothing waits", None, {}),
         Side(f"a run every {POLL_SECONDS:.0f} s", "reindex_job_worker", poll),
-        Side("a trigger, every 5 s", "reindex_job_worker_deferred", deferred, triggerer=True),
+        Side(
+            "a trigger that asks every 5 s", "reindex_job_worker_deferred", deferred, triggerer=True
+        ),
     ]
 
 
@@ -73,24 +83,31 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=JOBS)
     options = parser.parse_args()
     dags = _folder_of_the_trigger()
-    none: Cost | None = None
-    print("| | CPU-s/h, all | of it for the wait | slot-s/h | triggerer, MiB | runs/day | delay |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    costs: list[Cost] = []
+    rows: list[str] = []
     for side in sides(dags):
         with _running(side) as (airflow, platform):
-            cost = _idle(airflow, side, options.idle_seconds)
-            none = none or cost
+            costs.append(_idle(airflow, side, options.idle_seconds))
             delays = _delays(airflow, platform, options.jobs) if side.dag_id else []
-        delay = (
-            f"{statistics.median(delays):.0f} s ({min(delays):.0f}–{max(delays):.0f})"
-            if delays
-            else "–"
-        )
-        print(
-            f"| {side.name} | {cost.cpu:.0f} | {cost.cpu - none.cpu:.0f} | {cost.slot:.0f} "
-            f"| {cost.memory:.0f} | {cost.runs:.0f} | {delay} |",
-            flush=True,
-        )
+        rows.append(_row(side, costs[-1], costs[0], delays))
+        print(rows[-1], flush=True)
+    measured = (
+        f"Each idle for {options.idle_seconds:.0f} s, scaled to an hour; then {options.jobs} jobs "
+        f"at random moments. {os.cpu_count()} CPUs.\n\n"
+    )
+    PART.write(measured + HEAD + "\n".join(rows))
+
+
+def _row(side: Side, cost: Cost, none: Cost, delays: Sequence[float]) -> str:
+    if not delays:
+        return f"| {side.name} | {cost.cpu:.0f} | – | – | – | – | – |"
+    delay = f"{statistics.median(delays):.0f} s ({min(delays):.0f}–{max(delays):.0f})"
+    memory = f"{cost.memory:.0f} MiB" if cost.memory else "–"
+    runs = f"{cost.runs:,.0f}" if cost.runs else "one for each batch of jobs"
+    return (
+        f"| {side.name} | {cost.cpu:.0f} | {cost.cpu - none.cpu:.0f} | {cost.slot:.0f} "
+        f"| {memory} | {runs} | {delay} |"
+    )
 
 
 def _folder_of_the_trigger() -> Path:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import REPOSITORY
+from bench.written_part import WrittenPart
 from reindex.conf import DEFAULT_CHUNK_SIZE
 from reindex.deployment import Deployment
 from reindex.job_types import REINDEX_BATCH, job_type
 
 COMMAND = "python -m bench.scaling_table"
 PERFORMANCE = REPOSITORY / "docs" / "performance.md"
-DOCUMENT = REPOSITORY / "docs" / "scaling.md"
-BEGIN, END = f"<!-- scaling: written by {COMMAND} -->", "<!-- end of scaling -->"
+PART = WrittenPart(REPOSITORY / "docs" / "scaling.md", COMMAND)
 
 # The platform's own server as it was measured, and one that is built for more.
 PLATFORM, LARGE = 600, 20_000
@@ -185,19 +185,8 @@ def _row(run: Run) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def with_table(document: str, text: str) -> str:
-    """The document with the text between its markers. ValueError when it has none."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{DOCUMENT.name} has no {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
-
-
 def main() -> None:
-    text = table(measured(PERFORMANCE.read_text(encoding="utf-8")))
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), text), encoding="utf-8")
-    print(f"written to {DOCUMENT}")
+    PART.write(table(measured(PERFORMANCE.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

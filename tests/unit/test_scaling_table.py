@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from bench.scaling_table import (
-    BEGIN,
     CASES,
-    DOCUMENT,
-    END,
     LARGE,
     MAX_MAP_LENGTH,
+    PART,
     PERFORMANCE,
     PLATFORM,
     TASK_SHARE,
@@ -22,7 +20,6 @@ from bench.scaling_table import (
     measured,
     run_of,
     table,
-    with_table,
 )
 from reindex.chunks import plan_ranges
 
@@ -99,18 +96,8 @@ def test_durations_are_said_in_a_unit_that_fits(seconds: float, said: str) -> No
     assert duration(seconds) == said
 
 
-def test_the_table_replaces_the_one_before() -> None:
-    once = with_table(f"head\n{BEGIN}\nold\n{END}\nrest\n", table(OF))
-    assert "\nold\n" not in once
-    assert once.startswith("head\n")
-    assert once.endswith("rest\n")
-    assert with_table(once, table(OF)) == once
-    assert len([line for line in once.splitlines() if line.startswith("| 1")]) == len(CASES)
-    with pytest.raises(ValueError, match="has no"):
-        with_table("nothing", "text")
-
-
 def test_the_document_holds_what_follows_from_the_figures_beside_it() -> None:
-    text = DOCUMENT.read_text()
-    assert text.count(BEGIN) == text.count(END) == 1
-    assert with_table(text, table(measured(PERFORMANCE.read_text()))) == text
+    part = table(measured(PERFORMANCE.read_text()))
+    assert len([line for line in part.splitlines() if line.startswith("| 1")]) == len(CASES)
+    text = PART.document.read_text()
+    assert PART.put_into(text, part) == text
