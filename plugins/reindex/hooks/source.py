@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-import bson
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
-from bson import CodecOptions, ObjectId
-from bson.codec_options import DatetimeConversion
-from bson.errors import BSONError
+from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
@@ -29,6 +26,7 @@ from pymongo.errors import (
 from reindex import connection_ids
 from reindex.doc_types import DocType, Join
 from reindex.errors import InvalidConnection, SourceUnavailable
+from reindex.hooks.raw_batches import LENIENT, OPTIONS, decoded
 from reindex.pages import Found, Lookup, Unreadable
 
 log = logging.getLogger(__name__)
@@ -40,11 +38,6 @@ PAGE_SIZE = 500
 MOST_REOPENS = 5
 _REFUSED_LOGIN = {13, 18, 8000}
 
-# A date beyond the year 9999 becomes a DatetimeMS, which the payload names and rejects.
-_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO
-)
-_LENIENT = _OPTIONS.with_options(unicode_decode_error_handler="replace")
 _ONLY_IDS = ["_id"]
 _T = TypeVar("_T")
 
@@ -147,7 +140,7 @@ class SourceHook(MongoHook):
             batches: Iterable[Any] = self._collection(collection).find_raw_batches(
                 {"_id": {"$in": list(ids)}}, list(fields)
             )
-            return [found for batch in batches for found in _decoded(batch)]
+            return [found for batch in batches for found in decoded(batch)]
 
         return self._named(lambda: _again_when_lost(read))
 
@@ -201,7 +194,7 @@ class SourceHook(MongoHook):
 
         with self._named(opened) as cursor:
             while (batch := self._named(lambda: next(cursor, None))) is not None:
-                page = _decoded(batch)
+                page = decoded(batch)
                 for at in range(0, len(page), page_size):
                     yield page[at : at + page_size]
 
@@ -213,7 +206,7 @@ class SourceHook(MongoHook):
 
         Those are for broken documents; an id with broken text is no ObjectId, however it reads.
         """
-        ids = self._collection(collection).with_options(codec_options=_LENIENT)
+        ids = self._collection(collection).with_options(codec_options=LENIENT)
 
         def opened() -> Any:
             return ids.find(query, _ONLY_IDS, sort=[("_id", 1)], batch_size=page_size)
@@ -233,7 +226,7 @@ class SourceHook(MongoHook):
 
     def _collection(self, name: str) -> Collection[dict[str, Any]]:
         collection: Collection[dict[str, Any]] = self.get_collection(name)
-        return collection.with_options(codec_options=_OPTIONS)
+        return collection.with_options(codec_options=OPTIONS)
 
     @property
     def _where(self) -> str:
@@ -301,32 +294,3 @@ def _again_when_lost(read: Callable[[], _T]) -> _T:
 
 def _id_of(found: Found) -> object:
     return found.doc_id if isinstance(found, Unreadable) else found["_id"]
-
-
-def _decoded(batch: bytes) -> list[Found]:
-    """
-    The documents of a raw batch.
-
-    One document with broken text would make the cursor's own decoder refuse the whole batch:
-    then each is decoded by itself, and the broken ones are named.
-    """
-    try:
-        return list(bson.decode_all(batch, _OPTIONS))
-    except BSONError:
-        return [_decoded_alone(raw) for raw in _split(batch)]
-
-
-def _split(batch: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(batch):
-        size = int.from_bytes(batch[at : at + 4], "little")
-        yield batch[at : at + size]
-        at += size
-
-
-def _decoded_alone(raw: bytes) -> Found:
-    try:
-        return bson.decode(raw, _OPTIONS)
-    except BSONError as error:
-        doc_id = bson.decode(raw, _LENIENT)["_id"]
-        return Unreadable(doc_id, f"its BSON cannot be decoded ({type(error).__name__})")

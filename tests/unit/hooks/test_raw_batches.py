@@ -9,7 +9,7 @@ import bson
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from reindex.hooks.source import _decoded
+from reindex.hooks.raw_batches import decoded
 from reindex.pages import Unreadable
 from tests.unit.builders import hex_id
 
@@ -22,12 +22,12 @@ def broken(number: int) -> bytes:
     return raw.replace(b"xxxx", b"\xff\xfe\xfdx")
 
 
-def test_a_batch_is_decoded() -> None:
-    assert _decoded(bson.encode(GOOD) * 2) == [GOOD, GOOD]
+def test_a_batch_isdecoded() -> None:
+    assert decoded(bson.encode(GOOD) * 2) == [GOOD, GOOD]
 
 
 def test_one_broken_document_does_not_take_the_others_with_it() -> None:
-    found = _decoded(bson.encode(GOOD) + broken(2) + bson.encode(GOOD))
+    found = decoded(bson.encode(GOOD) + broken(2) + bson.encode(GOOD))
     assert [found[0], found[2]] == [GOOD, GOOD]
     assert isinstance(found[1], Unreadable)
     assert str(found[1].doc_id) == hex_id(2)
@@ -37,6 +37,6 @@ def test_one_broken_document_does_not_take_the_others_with_it() -> None:
 
 def test_a_date_that_python_has_none_for_stays_a_number_of_its_own() -> None:
     far = bson.encode({"_id": ObjectId(hex_id(3)), "updatedAt": DatetimeMS(2**60)})
-    (document,) = _decoded(far)
+    (document,) = decoded(far)
     assert isinstance(document, Mapping)
     assert isinstance(document["updatedAt"], DatetimeMS)
