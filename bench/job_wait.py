@@ -34,8 +34,8 @@ COMMAND = "python -m bench.job_wait"
 PART = WrittenPart(REPOSITORY / "docs" / "jobs.md", COMMAND)
 HEAD = """\
 | | CPU-s/h, all of Airflow | of it for the wait | worker slot, s/h | memory of a triggerer \
-| runs/day | job queued → its run starts |
-| --- | --- | --- | --- | --- | --- | --- |
+| job queued → its run starts |
+| --- | --- | --- | --- | --- | --- |
 """
 CREATORS, PROJECTS = 200, 10
 IDLE_SECONDS, SETTLE_SECONDS, JOBS = 240.0, 40.0, 8
@@ -56,12 +56,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one idle hour, scaled up: CPU seconds and task slot seconds; memory is MiB, runs a day."""
+    """Of one idle hour, scaled up: CPU seconds and task slot seconds; memory is MiB."""
 
     cpu: float
     slot: float
     memory: float
-    runs: float
 
 
 def sides(dags: Path) -> list[Side]:
@@ -100,13 +99,12 @@ def main() -> None:
 
 def _row(side: Side, cost: Cost, none: Cost, delays: Sequence[float]) -> str:
     if not delays:
-        return f"| {side.name} | {cost.cpu:.0f} | – | – | – | – | – |"
+        return f"| {side.name} | {cost.cpu:.0f} | – | – | – | – |"
     delay = f"{statistics.median(delays):.0f} s ({min(delays):.0f}–{max(delays):.0f})"
     memory = f"{cost.memory:.0f} MiB" if cost.memory else "–"
-    runs = f"{cost.runs:,.0f}" if cost.runs else "one for each batch of jobs"
     return (
         f"| {side.name} | {cost.cpu:.0f} | {cost.cpu - none.cpu:.0f} | {cost.slot:.0f} "
-        f"| {memory} | {runs} | {delay} |"
+        f"| {memory} | {delay} |"
     )
 
 
@@ -148,10 +146,10 @@ def _idle(airflow: LocalAirflow, side: Side, seconds: float) -> Cost:
     time.sleep(seconds)
     an_hour = 3600 / (time.time() - began)
     cpu = (_cpu_seconds(airflow) - cpu) * an_hour
-    runs, slot = (0.0, 0.0)
+    slot = 0.0
     if side.dag_id and not side.triggerer:
-        runs, slot = _runs_since(airflow, side.dag_id, began)
-    return Cost(cpu, slot * an_hour, _triggerer_memory(airflow), runs * an_hour * 24)
+        slot = _slot_seconds_since(airflow, side.dag_id, began)
+    return Cost(cpu, slot * an_hour, _triggerer_memory(airflow))
 
 
 def _cpu_seconds(airflow: LocalAirflow) -> float:
@@ -176,15 +174,15 @@ def _triggerer_memory(airflow: LocalAirflow) -> float:
     return sum(process.memory_full_info().uss for process in _tree(component.pid)) / MIB
 
 
-def _runs_since(airflow: LocalAirflow, dag_id: str, began: float) -> tuple[float, float]:
-    """How many runs started, and the seconds that their tasks held a slot."""
+def _slot_seconds_since(airflow: LocalAirflow, dag_id: str, began: float) -> float:
+    """The seconds that the tasks of the runs since then held a slot."""
     runs = airflow.api("GET", f"dags/{dag_id}/dagRuns?limit=1000")["dag_runs"]
     late = [run for run in runs if run["start_date"] and _time(run["start_date"]) >= began]
     seconds = 0.0
     for run in late:
         for task in airflow.task_instances(dag_id, run["dag_run_id"], "lease"):
             seconds += task["duration"] or 0.0
-    return len(late), seconds
+    return seconds
 
 
 def _delays(airflow: LocalAirflow, platform: Platform, jobs: int) -> list[float]:
