@@ -98,9 +98,13 @@ def main() -> None:
 
 
 def _row(side: Side, cost: Cost, none: Cost, delays: Sequence[float]) -> str:
-    if not delays:
+    if not side.dag_id:
         return f"| {side.name} | {cost.cpu:.0f} | – | – | – | – |"
-    delay = f"{statistics.median(delays):.0f} s ({min(delays):.0f}–{max(delays):.0f})"
+    delay = (
+        f"{statistics.median(delays):.0f} s ({min(delays):.0f}–{max(delays):.0f})"
+        if delays
+        else "–"
+    )
     memory = f"{cost.memory:.0f} MiB" if cost.memory else "–"
     return (
         f"| {side.name} | {cost.cpu:.0f} | {cost.cpu - none.cpu:.0f} | {cost.slot:.0f} "

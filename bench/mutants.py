@@ -12,13 +12,12 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from bench import REPOSITORY
+from bench.written_part import WrittenPart
 
 FOLDER = REPOSITORY / ".run" / "mutants"
-DOCUMENT = REPOSITORY / "docs" / "reliability.md"
-BEGIN, END = "<!-- mutants: written by make mutants -->", "<!-- end of mutants -->"
+PART = WrittenPart(REPOSITORY / "docs" / "reliability.md", "make mutants")
 MODULES = ("ledger", "chunks", "folding")
 TESTS = ("ledger", "chunks", "folding", "work", "verdict")
 LEAST_SCORE = 0.95
@@ -58,9 +57,7 @@ def _write(noticed: int, made: int) -> None:
     modules = ", ".join(f"`{name}`" for name in MODULES)
     line = f"{modules}: {noticed} of {made} changes were noticed ({noticed / made:.1%})."
     print(line)
-    before, _, rest = Path(DOCUMENT).read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{line}\n{END}{after}")
+    PART.write(line)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ def quiet_garbage_collector() -> Iterator[None]:
     """
     Leave Airflow's objects, near 200,000 of them, out of every full collection.
 
-    They are there before and after; going through them again and again costs a bare cursor two
-    thirds of its time in a process of its own, as Celery's and Kubernetes' tasks are. The local
-    executor's are forked from a frozen process: there it is a fifth, by the larger thresholds.
+    They are there before and after; in a process of its own, as Celery's and Kubernetes' tasks
+    are, going through them again and again takes longer than reading. The local executor's are
+    forked from a frozen process: there it is the larger thresholds that save something.
     """
     thresholds = gc.get_threshold()
     gc.freeze()

@@ -24,7 +24,7 @@ from reindex.errors import shown
 MOST_KEY = 40
 _EPOCH_DIGITS = 8  # an ObjectId's first four bytes: seconds since 1970
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-# By far the most documents are plain, and take no second look. Its own encoder is seven times as
+# By far the most documents are plain, and take no second look. Its own encoder is many times as
 # fast, and would write a NaN, bytes or a date in its own way without a word: see _is_plain.
 _FAST_JSON = msgspec.json.Encoder()
 _AS_IT_IS = frozenset({str, bool, int, type(None)})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- faults: written by tests/e2e/test_faults.py -->", "<!-- end of faults -->"
+from bench import REPOSITORY
+from bench.written_part import WrittenPart
+
+PART = WrittenPart(REPOSITORY / "docs" / "reliability.md", "tests/e2e/test_faults.py")
 
 
 @dataclass
@@ -22,7 +23,4 @@ class FaultTable:
         lines = ["| what goes wrong | the run | what the ledger, the index and the job say |"]
         lines += ["| --- | --- | --- |"]
         lines += [f"| {fault} | {run} | {said} |" for fault, (run, said) in self.rows.items()]
-        text = DOCUMENT.read_text()
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        DOCUMENT.write_text("\n".join([before + BEGIN, "", *lines, "", END + after]))
+        PART.write("\n".join(lines))

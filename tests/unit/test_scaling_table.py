@@ -21,6 +21,7 @@ from bench.scaling_table import (
     run_of,
     table,
 )
+from bench.written_part import END
 from reindex.chunks import plan_ranges
 
 OF = Measured(task_seconds=0.5, cpu_seconds=50e-6, descriptor_bytes=137, plan_seconds=2)
@@ -100,4 +101,5 @@ def test_the_document_holds_what_follows_from_the_figures_beside_it() -> None:
     part = table(measured(PERFORMANCE.read_text()))
     assert len([line for line in part.splitlines() if line.startswith("| 1")]) == len(CASES)
     text = PART.document.read_text()
+    assert text.count(PART.begin) == text.count(END) == 1
     assert PART.put_into(text, part) == text

@@ -22,7 +22,7 @@ def broken(number: int) -> bytes:
     return raw.replace(b"xxxx", b"\xff\xfe\xfdx")
 
 
-def test_a_batch_isdecoded() -> None:
+def test_a_batch_is_decoded() -> None:
     assert decoded(bson.encode(GOOD) * 2) == [GOOD, GOOD]
 
 
