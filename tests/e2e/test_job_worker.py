@@ -68,6 +68,10 @@ def statuses(stack: Stack) -> Counter[str]:
         return Counter(job.status for job in jobs.jobs())
 
 
+def states(stack: Stack, dag_id: str = DAG_ID) -> set[str]:
+    return {run["state"] for run in runs_of(stack, dag_id)}
+
+
 def lease_logs(stack: Stack) -> str:
     return "\n".join(
         stack.airflow.task_log(WORKER_DAG_ID, run["dag_run_id"], "lease")
@@ -127,10 +131,12 @@ def test_fifty_jobs_are_each_executed_once(working: Stack) -> None:
         lambda: statuses(working) == {"succeeded": JOBS, "dlq": 1}, 200, "all jobs", interval=0.5
     )
     print(f"{JOBS} jobs in {time.monotonic() - began:.0f} s")
+    # The last job hears of its run a moment before the scheduler ends that run.
+    wait_until(lambda: not states(working) & {"queued", "running"}, 60, "the last run's end")
 
     runs = [run for run in runs_of(working) if run["run_type"] != "scheduled"]
     assert [run["dag_run_id"].split("__")[1] for run in runs] == list(wanted)  # once, in order
-    assert {run["state"] for run in runs} == {"success"}
+    assert states(working) == {"success"}
     with platform.jobs() as jobs:
         held = {job.job_id: job for job in jobs.jobs()}
     for run in runs:
@@ -152,7 +158,7 @@ def test_fifty_jobs_are_each_executed_once(working: Stack) -> None:
     logs = lease_logs(working)
     assert "its lease ran out and its run goes on" in logs
     assert "cannot be reached" in logs
-    assert {run["state"] for run in runs_of(working, WORKER_DAG_ID)} <= {"success", "running"}
+    assert "failed" not in states(working, WORKER_DAG_ID)
 
 
 def test_an_attempt_is_never_triggered_twice(working: Stack) -> None:
