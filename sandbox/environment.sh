@@ -22,10 +22,13 @@ uv=$(command -v uv || true)
 if [ -z "$uv" ] && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
     uv=$venv/bin/uv
 fi
+# A uv that cannot get at the packages is no reason to give up: it has certificates and settings of
+# its own, and pip may be set up where it is not.
 if [ -n "$uv" ]; then
     VIRTUAL_ENV=$venv UV_PYTHON_DOWNLOADS=never \
-        "$uv" pip install --quiet --python "$venv/bin/python" -r requirements-dev.txt -c "$constraints"
-else
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r requirements-dev.txt -c "$constraints"
+        "$uv" pip install --quiet --python "$venv/bin/python" -r requirements-dev.txt -c "$constraints" &&
+        exit 0
+    echo "uv could not install the packages; trying pip" >&2
 fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    -r requirements-dev.txt -c "$constraints"
