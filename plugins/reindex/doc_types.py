@@ -81,16 +81,16 @@ def _creator_payload(profile: Document, joined: Joined) -> Payload:
 
 
 def _project_payload(project: Document, joined: Joined) -> Payload:
-    roles = _list_of_objects(project.get("roles"), "roles")
+    skills, role_counts = _from_roles(_list_of_objects(project.get("roles"), "roles"))
     return {
         "title": project.get("title") or UNTITLED,
         "category": project.get("category"),
         "status": project.get("status"),
         "visibility": project.get("visibility"),
         "collaborationType": project.get("collaborationType"),
-        "skills": _union_of_skills(roles),
+        "skills": skills,
         "ownerName": _person_name(joined.get("owner")),
-        "roleCounts": _role_counts(roles),
+        "roleCounts": role_counts,
     }
 
 
@@ -106,35 +106,35 @@ def _list_of_objects(value: object, field: str) -> list[Document]:
     return value
 
 
-def _list_in(role: Document, place: int, field: str) -> list[object]:
-    value = role.get(field)
-    if value is not None and not isinstance(value, list):
-        raise UnreadableField(f"roles[{place}].{field}", value, "a list")
-    return value or []
-
-
-def _union_of_skills(roles: list[Document]) -> list[str]:
-    """Every role's ``requiredSkills``, each once, in the order of their first mention."""
-    seen: dict[str, None] = {}
-    for place, role in enumerate(roles):
-        for skill in _list_in(role, place, "requiredSkills"):
-            if type(skill) is not str:  # a bson Code is a subclass, and no text
-                field = f"roles[{place}].requiredSkills"
-                raise UnreadableField(field, skill, "a list of texts")
-            seen[skill] = None
-    return list(seen)
-
-
-def _role_counts(roles: list[Document]) -> Payload:
-    """``totalSlots``, and of these ``openSlots``: not taken by an assigned user."""
+def _from_roles(roles: list[Document]) -> tuple[list[str], Payload]:
+    """
+    ``skills``: every role's ``requiredSkills``, each once, in the order of their first mention.
+    ``roleCounts``: ``totalSlots``, and of these ``openSlots``, not taken by an assigned user.
+    """
+    skills: dict[str, None] = {}
     total = open_slots = 0
     for place, role in enumerate(roles):
         slots = role.get("slots")
         if type(slots) is not int:
             slots = 0 if slots is None else _whole(slots, f"roles[{place}].slots")
+        assigned = _list_in(role, place, "assignedUserIds")
         total += slots
-        open_slots += max(0, slots - len(_list_in(role, place, "assignedUserIds")))
-    return {"totalSlots": total, "openSlots": open_slots}
+        open_slots += max(0, slots - len(assigned))
+        for skill in _list_in(role, place, "requiredSkills"):
+            if type(skill) is not str:  # a bson Code is a subclass, and no text
+                field = f"roles[{place}].requiredSkills"
+                raise UnreadableField(field, skill, "a list of texts")
+            skills[skill] = None
+    return list(skills), {"totalSlots": total, "openSlots": open_slots}
+
+
+def _list_in(role: Document, place: int, field: str) -> list[object]:
+    value = role.get(field)
+    if type(value) is list:
+        return value
+    if value is not None:
+        raise UnreadableField(f"roles[{place}].{field}", value, "a list")
+    return []
 
 
 def _whole(value: object, field: str) -> int:

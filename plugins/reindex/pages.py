@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from reindex.doc_types import DocType, Document
 from reindex.payloads import IndexRequest, Rejection, index_request
@@ -115,7 +115,11 @@ def item_of(
         if other is not None:
             others[join.name] = other
     item = index_request(doc_type, found, others)
-    if updated_since and isinstance(item, IndexRequest) and item.updated_at < updated_since:
+    if (
+        updated_since
+        and isinstance(item, IndexRequest)
+        and item.updated_at.replace(tzinfo=timezone.utc) < updated_since
+    ):
         return Unchanged(item.doc_type, item.doc_id)
     return item
 

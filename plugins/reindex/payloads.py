@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,9 +32,11 @@ _AS_IT_IS = frozenset({str, bool, int, type(None)})
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class IndexRequest:
-    """``body`` is the JSON of one ``POST /search/index-update``, encoded once."""
+class IndexRequest(NamedTuple):
+    """
+    ``body`` is the JSON of one ``POST /search/index-update``, encoded once; ``updated_at`` is UTC
+    and bare, as pymongo reads dates. A named tuple is made in a fifth of a frozen dataclass's time.
+    """
 
     doc_type: str
     doc_id: str
@@ -74,8 +77,6 @@ def index_request(
             else f"the document cannot be written as JSON ({type(error).__name__})"
         )
         return Rejection(doc_type.name, doc_id, message)
-    # Half the price of replace(tzinfo=…).
-    updated_at = datetime.combine(updated_at, updated_at.time(), timezone.utc)
     return IndexRequest(doc_type.name, doc_id, updated_at, body)
 
 
@@ -101,15 +102,18 @@ def _is_plain(payload: Payload) -> bool:
     for value in payload.values():
         if type(value) in _AS_IT_IS:
             continue
-        if type(value) is list:
-            if not _AS_IT_IS.issuperset(map(type, value)):
-                return False
-        elif type(value) is dict:
-            if not _AS_IT_IS.issuperset(map(type, value.values())):
-                return False
-        elif type(value) is not float or not math.isfinite(value):
+        inside: Collection[object] = (value,)
+        if type(value) is dict:
+            inside = value.values()
+        elif type(value) is list:
+            inside = value
+        if not _AS_IT_IS.issuperset(map(type, inside)) and not all(map(_is_scalar, inside)):
             return False
     return True
+
+
+def _is_scalar(value: object) -> bool:
+    return type(value) in _AS_IT_IS or (type(value) is float and math.isfinite(value))
 
 
 def _newest(doc_id: str, document: Document, joined: Joined) -> datetime:
@@ -151,7 +155,9 @@ def _utc(value: datetime, field: str) -> datetime:
 
 def _iso(bare_utc: datetime) -> str:
     """As JavaScript's ``toISOString`` writes it, which is what the platform compares."""
-    return bare_utc.isoformat("T", "milliseconds") + "Z"
+    # Mongo's dates have milliseconds; isoformat's own way to cut them takes twice as long.
+    text = bare_utc.isoformat()
+    return f"{text[:23]}Z" if bare_utc.microsecond else f"{text}.000Z"
 
 
 def _jsonable(value: object, field: str) -> object:

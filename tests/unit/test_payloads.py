@@ -52,7 +52,7 @@ def test_a_request_is_the_contracts_body(doc_type: DocType) -> None:
     assert (body["docType"], body["docId"]) == (doc_type.name, hex_id(1))
     assert (request.doc_type, request.doc_id) == (doc_type.name, hex_id(1))
     assert body["updatedAt"] == "2026-07-01T08:30:00.123Z"
-    assert request.updated_at == SUMMER.replace(tzinfo=timezone.utc)
+    assert request.updated_at == SUMMER
 
 
 def test_a_body_is_compact_utf_8() -> None:
