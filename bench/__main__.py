@@ -11,7 +11,6 @@ import argparse
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -48,12 +47,13 @@ PROGRAMS: Mapping[str, Callable[[], list[Figure]]] = {
 TABLE = REPOSITORY / "docs" / "performance.md"
 HEAD = """# Performance
 
-Written by `make bench` on {date}: {cpus} CPUs, {system}, Python {python}; {minutes:.0f} minutes.
+Written by `make bench`: {cpus} CPUs, {system}, Python {python}. Each row says on which day its
+program was run last: one alone, as with `.venv/bin/python -m bench knee`, writes its own rows anew.
 
-Every figure is a ratio within one run of its program: its sides are measured in turns (A B A B …),
-and the table shows the median of the turns' ratios with the least and the most of them. So a slow
-machine, or one that does other things, changes the rates beside a ratio more than the ratio. Each
-program runs alone too: `.venv/bin/{command}`.
+A ratio (×) is one within a run of its program: its sides are measured in turns (A B A B …), and the
+table shows the median of the turns' ratios with the least and the most of them. So a slow machine,
+or one that does other things, changes the rates beside a ratio more than the ratio. What is counted
+and not timed, such as bytes, has one turn.
 
 "Recorded Mongo": the embedded Mongo needs several times more CPU for a document than the
 operator, and would be what is measured. Its answers are recorded once, as the bytes that they were,
@@ -63,8 +63,18 @@ figures with the embedded Mongo running stand beside these without a goal.
 "Generated Mongo": a small server that speaks MongoDB's wire protocol and answers from a formula,
 with batches of BSON that are ready; ids and documents by the million come from there.
 
-| figure | goal | measured: median (least–most) | | command |
-| --- | --- | --- | --- | --- |
+"Pages → payloads": a bare cursor does nothing but decode BSON, in C, into dicts that nobody looks
+at. Beside that the operator decodes the joined documents, builds the payload, finds the newest
+`updatedAt`, checks every value for what JSON cannot say and encodes the body, in Python. The joined
+reads alone, on the bare side of the row below it, use up most of what the goal leaves for all of
+that. It is a part of "CPU per document", and posting is the larger one.
+
+"Bytes that a mapped task pulls": Airflow gives each of them the whole list of chunks. It cannot be
+constant, as a run of one chunk has one and a large one many; it is bounded, as the chunks grow once
+there would be more than `max_map_length` (1024) of them, and so does the list.
+
+| figure | goal | measured: median (least–most) | | turns | on | command |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -75,12 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = parser.parse_args(arguments).names
     if unknown := [name for name in names if name not in PROGRAMS]:
         parser.error(f"no program {unknown[0]!r}, only {', '.join(PROGRAMS)}")
-    started = time.monotonic()
     figures = list(measured(names or PROGRAMS))
-    if names:
-        text = with_rows_of(figures, TABLE.read_text(encoding="utf-8"))
-    else:
-        text = table(figures, (time.monotonic() - started) / 60)
+    text = with_rows_of(figures, TABLE.read_text(encoding="utf-8")) if names else table(figures)
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(text, encoding="utf-8")
     print(f"written to {TABLE}")
@@ -101,22 +107,28 @@ def measured(names: Iterable[str]) -> Iterator[Figure]:
 
 
 def with_rows_of(figures: Iterable[Figure], page: str) -> str:
-    """The page with these figures' rows in the place of their earlier ones, else at its end."""
-    rows = {_row(figure).split("|")[1]: _row(figure) for figure in figures}
-    lines = page.splitlines(keepends=True)
-    text = "".join(rows.pop(line.split("|")[1], line) if "|" in line else line for line in lines)
-    return text + "".join(rows.values())
+    """The page with these figures in the place of what their programs wrote, else at its end."""
+    by_command: dict[str, str] = {}
+    for figure in figures:
+        command = f"`{figure.command}`"
+        by_command[command] = by_command.get(command, "") + _row(figure)
+    text = ""
+    for line in page.splitlines(keepends=True):
+        command = line.split("|")[-2].strip() if line.startswith("|") else ""
+        if command not in by_command:
+            text += line
+        elif by_command[command]:
+            # The first of the program's rows becomes all of its new ones.
+            text, by_command[command] = text + by_command[command], ""
+    return text + "".join(by_command.values())
 
 
-def table(figures: Iterable[Figure], minutes: float) -> str:
+def table(figures: Iterable[Figure]) -> str:
     """The whole page."""
     head = HEAD.format(
-        date=datetime.now(timezone.utc).date(),
         cpus=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
-        minutes=minutes,
-        command=operator_rate.COMMAND,
     )
     return head + "".join(map(_row, figures))
 
@@ -124,7 +136,9 @@ def table(figures: Iterable[Figure], minutes: float) -> str:
 def _row(figure: Figure) -> str:
     goal = figure.goal.shown() if figure.goal else "–"
     value = figure.value if figure.good else f"{figure.value}, **missed**"
-    return f"| {figure.what} | {goal} | {value} | {figure.remark} | `{figure.command}` |\n"
+    today, turns = datetime.now(timezone.utc).date(), figure.measured.turns
+    cells = (figure.what, goal, value, figure.remark, turns, today, f"`{figure.command}`")
+    return f"| {' | '.join(map(str, cells))} |\n"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from bench.figures import REPETITIONS, Figure, Goal, Spread
+from bench.figures import REPETITIONS, Figure, Goal, Spread, interleaved, ratios
 from bench.generated_mongo import generated_mongo
 from bench.operator_run import connections, quiet, reindex_all
 from bench.peak_memory import peak_of, say_peak
@@ -26,22 +26,18 @@ IN_FLIGHT = 64
 
 
 def measure(many: int = MANY, repetitions: int = REPETITIONS) -> list[Figure]:
-    """
-    Both chunks are read from a Mongo that answers from a formula, and really posted.
-
-    The large one is measured once, as it takes minutes, the small one several times: the ratio's
-    spread is theirs.
-    """
-    few_peaks = [peak(FEW) for _ in range(repetitions)]
-    many_peak = peak(many)
+    """Both chunks are read from a Mongo that answers from a formula, and really posted."""
+    sides = {"many": partial(peak, many), "few": partial(peak, FEW)}
+    peaks = interleaved(sides, repetitions, warm_up=False)
+    megabytes = {side: Spread.of(each).median / 1e6 for side, each in peaks.items()}
     return [
         Figure(
             f"peak memory of a chunk of {many:,} documents ÷ of {FEW:,}",
-            Spread.of([many_peak / few for few in few_peaks]),
+            ratios(peaks["many"], peaks["few"]),
             GOAL,
             COMMAND,
-            remark=f"{many_peak / 1e6:.0f} (once) and {Spread.of(few_peaks).median / 1e6:.0f} MB "
-            "of a whole process; generated Mongo",
+            remark=f"{megabytes['many']:.0f} and {megabytes['few']:.0f} MB of a whole process; "
+            "generated Mongo",
         )
     ]
 

@@ -15,6 +15,7 @@ from reindex.chunks import (
 )
 from reindex.conf import DEFAULT_CHUNK_SIZE
 from reindex.doc_types import ALL, DOC_TYPES
+from reindex.ledger import ChunkLedger, Counts
 
 COMMAND = "python -m bench.descriptor_bytes"
 GOAL = Goal(200, at_most=True)
@@ -26,8 +27,8 @@ SIZES = tuple(10**power for power in range(4, 10))
 
 
 def measure() -> list[Figure]:
-    """One figure a kind of run, with the largest values that it can hold, and the list's."""
-    return [*_descriptor_figures(), _list_figure()]
+    """One figure a kind of run, with the largest values that it can hold, the list, a ledger."""
+    return [*_descriptor_figures(), _list_figure(), _ledger_figure()]
 
 
 def _descriptor_figures() -> list[Figure]:
@@ -55,6 +56,33 @@ def _list_figure() -> Figure:
         unit="bytes",
         digits=0,
         remark=f"by documents, {shown}".replace("e+0", "e"),
+    )
+
+
+def _ledger_figure() -> Figure:
+    return Figure(
+        "what a chunk without failures returns in XCom, full run, any size",
+        Spread.of([len(json.dumps(clean_ledger().to_json()))]),
+        GOAL,
+        COMMAND,
+        unit="bytes",
+        digits=0,
+        remark="each failure adds to it. Airflow adds the link to the report, some 100 bytes",
+    )
+
+
+def clean_ledger() -> ChunkLedger:
+    """The largest that a chunk of a full run can leave when every document was taken."""
+    half = MOST_DOCUMENTS // 2
+    counts = Counts(expected=2 * half, fetched=2 * half, indexed=half, ignored=half)
+    return ChunkLedger(
+        index=MOST_CHUNKS - 1,
+        counts={max(DOC_TYPES, key=len): counts},
+        requests=2 * half,
+        position=HIGHEST_ID,
+        complete=True,
+        started=1_790_000_000.123456,
+        ended=1_790_003_600.654321,
     )
 
 

@@ -14,15 +14,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some measurements, the least and the most of them."""
+    """The median of some measurements, the least and the most of them, and how many they were."""
 
     median: float
     least: float
     most: float
+    turns: int = 1
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        return cls(statistics.median(values), min(values), max(values))
+        return cls(statistics.median(values), min(values), max(values), len(values))
 
     def shown(self, digits: int) -> str:
         if self.least == self.most:

@@ -70,7 +70,7 @@ class Run:
 def measure(
     jitter: float = 0.0, repetitions: int = REPETITIONS, servers: Sequence[Server] = SERVERS
 ) -> list[Figure]:
-    """Two figures a server."""
+    """Two figures a server; one chunk with the highest ``maxInFlight`` that a conf may ask for."""
     return [figure for each in servers for figure in _measured(each, jitter, repetitions)]
 
 

@@ -35,7 +35,9 @@ FIELDS = ["_id", "updatedAt", *PROJECT.fields]
 OWNER_FIELDS = ["_id", "updatedAt", *OWNER.fields]
 
 
-def measure(repetitions: int = REPETITIONS) -> list[Figure]:
+def measure(
+    generated: int = GENERATED, embedded: int = EMBEDDED, repetitions: int = REPETITIONS
+) -> list[Figure]:
     """
     From a Mongo that costs next to nothing, and from one that costs more than either reader.
 
@@ -43,11 +45,10 @@ def measure(repetitions: int = REPETITIONS) -> list[Figure]:
     database could. With the embedded one all readers mostly wait. All have the operator's quiet
     garbage collector.
     """
-    with generated_mongo(projects=GENERATED) as uri:
-        generated = _figures("generated Mongo", uri, GENERATED, GOAL, repetitions)
-    with seeded_mongo(EMBEDDED) as mongo:
-        embedded = _figures("embedded Mongo", mongo.uri, EMBEDDED, None, repetitions)
-    return generated + embedded
+    with generated_mongo(projects=generated) as uri:
+        figures = _figures("generated Mongo", uri, generated, GOAL, repetitions)
+    with seeded_mongo(embedded) as mongo:
+        return figures + _figures("embedded Mongo", mongo.uri, embedded, None, repetitions)
 
 
 def _figures(

@@ -130,17 +130,16 @@ async def serve(port: int, timing: Timing, life: float) -> None:
 
 
 def timing_of(options: argparse.Namespace) -> Timing:
+    """What the command line asks for."""
+    latency_ms, knee, service_ms = options.latency_ms, options.knee, options.service_ms
     if options.platform:
-        return Timing(
-            PLATFORM_LATENCY_MS / 1000, PLATFORM_KNEE, PLATFORM_SERVICE_MS / 1000, options.jitter
-        )
-    return Timing(
-        options.latency_ms / 1000, options.knee, options.service_ms / 1000, options.jitter
-    )
+        latency_ms, knee, service_ms = PLATFORM_LATENCY_MS, PLATFORM_KNEE, PLATFORM_SERVICE_MS
+    seconds = 1000 * options.faster
+    return Timing(latency_ms / seconds, knee, service_ms / seconds, options.jitter)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until its time is over or it is interrupted."""
+def options_parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.target_server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency-ms", type=float, default=0.0)
@@ -148,8 +147,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--service-ms", type=float, default=10.0, help="with --knee")
     parser.add_argument("--jitter", type=float, default=0.0, help="with --knee: sigma, 0 to 1")
     parser.add_argument("--platform", action="store_true", help="600 documents/s, one thread")
+    parser.add_argument("--faster", type=float, default=1.0, help="divides all times")
     parser.add_argument("--life", type=float, default=LIFE_SECONDS, help="seconds until it ends")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until its time is over or it is interrupted."""
+    options = options_parser().parse_args(arguments)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(options.port, timing_of(options), options.life))
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import REPOSITORY, RUN_DIRECTORY
-from bench.figures import Figure, Goal, Spread, interleaved, ratios
+from bench.figures import REPETITIONS, Figure, Goal, Spread, interleaved, ratios
 from sandbox.local_airflow import LocalAirflow, running_airflow
 
 COMMAND = "python -m bench.task_rate"
 GOAL = Goal(2.5)
 PARALLELISM = 4
-# An Airflow needs half a minute to start; a full comparison stays below six minutes.
-REPETITIONS = 3
 # The first run after a start also warms the API server up, on either side: it is not counted.
 RUNS_EACH = 3
 RUN_SECONDS = 300.0
@@ -30,7 +28,7 @@ STOCK = {
 
 
 def measure(repetitions: int = REPETITIONS) -> list[Figure]:
-    """One Airflow after the other, in turns."""
+    """One Airflow after the other, in turns; each needs half a minute to start."""
     sides: dict[str, Callable[[], float]] = {
         "demo": partial(_tasks_a_second, "demo", OUR_DAGS, preload=True),
         "stock": partial(_tasks_a_second, "stock", {**OUR_DAGS, **STOCK}, preload=False),
