@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -31,6 +32,8 @@ __all__ = ["ManagedProcess", "NotReadyError", "end_leftovers", "free_port", "wai
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TAIL_LINES = 25
+# Below what Linux, macOS and the IANA use for outgoing connections.
+PORTS = range(20_000, 32_000)
 
 
 class NotReadyError(RuntimeError):
@@ -38,10 +41,20 @@ class NotReadyError(RuntimeError):
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on at this moment, on the loopback by default."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """
+    A TCP port that nothing listens on at this moment, on the loopback by default.
+
+    Not one of those that the kernel gives to outgoing connections: a server that needs half a
+    minute to start would find it taken by one of them.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe,
+            contextlib.suppress(OSError),
+        ):
+            probe.bind((host, port))
+            return port
+    raise OSError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free on {host}")
 
 
 @dataclass

@@ -228,6 +228,8 @@ def test_a_torn_record_names_nobody(tmp_path: Path) -> None:
     assert end_leftovers(tmp_path) == []
 
 
-def test_free_ports_are_free() -> None:
+def test_free_ports_are_free_and_not_for_outgoing_connections() -> None:
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert free_port() < first_outgoing
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", free_port()), timeout=1)
