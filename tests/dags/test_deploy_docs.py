@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.dags.test_docker_compose import pinned_airflow, services
-from tests.docs.documents import blocks
+from tests.dags.test_docker_compose import images, pinned_airflow, services
+from tests.docs.documents import DOCUMENTS, blocks
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs/deploy.md"
+# Compose reads it beside docker-compose.yaml by itself.
+OVERRIDE = "docker-compose.override.yaml"
 TEXT = DEPLOY.read_text(encoding="utf-8")
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "deploy/helm-values.yaml").read_text())
 
@@ -72,7 +75,7 @@ def test_what_is_copied_is_found_by_an_empty_airflow(airflow: Any) -> None:
 
 def test_services_and_volumes_that_are_named_exist() -> None:
     named = re.findall(
-        r"docker compose (?:exec|cp|up [-\w ]*) ?((?:airflow-|postgres)[\w-]*)", TEXT
+        r"docker compose (?:exec|cp|up)(?: -[-\w]+)* ((?:airflow-|postgres)[\w-]*)", TEXT
     )
     assert {"airflow-apiserver", "airflow-init", "postgres"} <= set(named)
     assert set(named) <= set(services())
@@ -85,6 +88,44 @@ def test_the_files_of_connections_are_what_the_init_reads() -> None:
     for file, line in re.findall(r"^\| `secrets/(\w+)` \| `(\w+)`", TEXT, re.MULTILINE):
         assert file == line.lower()
         assert line in services()["airflow-init"]["environment"]
+
+
+def written_files() -> set[str]:
+    """What documented commands write into the working tree, or read from it as a secret."""
+    shell = "\n".join(
+        block.text for path in DOCUMENTS for block in blocks(path)
+        if block.language.startswith("sh")
+    )  # fmt: skip
+    written = set(re.findall(r"> (\S+)", shell))
+    written |= set(re.findall(r'\bcp \S+ ([^"\s]+)$', shell, re.MULTILINE))
+    written |= set(re.findall(r"--from-file=(?:[\w-]+=)?(\S+)", shell))
+    return written | set(re.findall(r"^\| `(secrets/\w+)`", TEXT, re.MULTILINE))
+
+
+def test_git_ignores_what_documented_commands_write(tmp_path: Path) -> None:
+    written = written_files() | {OVERRIDE}
+    assert {".env", "backup/airflow.sql", "backup/keys", "secrets/database-url"} < written
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    ignored = subprocess.run(
+        ["git", "check-ignore", *sorted(written)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert written - set(ignored.stdout.splitlines()) == set()
+
+
+def test_the_images_of_the_digests_are_ours() -> None:
+    """The override names by digest what compose pulls; the image that is built is not among it."""
+    (text,) = (block.text for block in blocks(DEPLOY) if block.language == "yaml")
+    assert f"`{OVERRIDE}`" in TEXT
+    (command,) = re.findall(r"^docker image inspect(?:.*\\\n)*.*", TEXT, re.MULTILINE)
+    named = set(re.findall(r"[\w/]+:\d\S+", command))
+    assert named == {image for image in images() if not image.startswith("marketplace-reindex:")}
+    override = yaml.safe_load(text)["services"]
+    assert set(override) == {name for name, each in services().items() if "build" not in each}
+    for name, each in override.items():
+        repository = services()[name]["image"].partition(":")[0]
+        assert each == {"image": f"{repository}@sha256:..."}
 
 
 def test_the_bundle_is_json_and_names_our_folder() -> None:
