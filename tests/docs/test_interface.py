@@ -1,4 +1,4 @@
-"""The integrator's page and the runbook name what the code has."""
+"""The pages of integrator, person on call and contributor name what the code has."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def test_every_key_of_a_result_and_of_a_chunk_is_explained() -> None:
     result = run_result("run", run_ledger((), ()), RunConf(doc_types=()), Verdict(()))
     keys = {*result, "job", *(each.name for each in fields(ChunkLedger))}
     assert {key for key in keys if f"`{key}`" not in INTEGRATION} == set()
+
+
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text()
+    modules = {path.stem for path in (REPOSITORY / "plugins/reindex").glob("*.py")} - {"__init__"}
+    assert {name for name in modules if not re.search(rf"\b{name}\b", text)} == set()
 
 
 def test_every_reason_of_a_failure_has_its_row() -> None:
