@@ -92,7 +92,8 @@ def main() -> None:
         print(rows[-1], flush=True)
     measured = (
         f"Each idle for {options.idle_seconds:.0f} s, scaled to an hour; then {options.jobs} jobs "
-        f"at random moments. {os.cpu_count()} CPUs.\n\n"
+        f"at random moments\n(`--idle-seconds {options.idle_seconds:.0f} --jobs {options.jobs}`). "
+        f"{os.cpu_count()} CPUs.\n\n"
     )
     PART.write(measured + HEAD + "\n".join(rows))
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.dags.test_docker_compose import pinned_airflow, services
-from tests.docs.documents import blocks
+from tests.dags.test_docker_compose import images, pinned_airflow, services
+from tests.docs.documents import DOCUMENTS, blocks
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs/deploy.md"
+# Compose reads it beside docker-compose.yaml by itself.
+OVERRIDE = "docker-compose.override.yaml"
+DAGS = {"reindex_batch", "reindex_job_worker"}
 TEXT = DEPLOY.read_text(encoding="utf-8")
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "deploy/helm-values.yaml").read_text())
 
@@ -30,8 +35,8 @@ def lines(start: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An Airflow with nothing in it; runs one command line, and gives what it printed."""
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """An Airflow with a database and nothing else; runs one command line, gives what it printed."""
     home = tmp_path_factory.mktemp("airflow")
     for folder in ("dags", "plugins", "config"):
         (home / folder).mkdir()
@@ -41,38 +46,82 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Any:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
 
-    def run(line: str) -> str:
+    def run(line: str, **settings: str) -> str:
         done = subprocess.run(
-            ["sh", "-ec", line], cwd=ROOT, env=environment, capture_output=True, text=True,
-            timeout=180, check=False,
+            ["sh", "-ec", line], cwd=ROOT, env=environment | settings, capture_output=True,
+            text=True, timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
         return done.stdout
 
+    run("airflow db migrate")
+    for line in lines("cp -r plugins") + lines("cp config"):
+        run(line)
     return run
 
 
-def test_what_is_copied_is_found_by_an_empty_airflow(airflow: Any) -> None:
-    copies = lines("cp -r") + lines("cp config")
-    assert len(copies) == 3
-    for line in copies:
-        airflow(line)
-    airflow("airflow db migrate")
-    airflow("airflow dags reserialize")
-    for line in lines("airflow dags unpause"):
-        airflow(f"{line} --yes")
+def listed_dags(airflow: Callable[..., str], **settings: str) -> dict[str, dict[str, str]]:
     # Warnings may stand in front of the list.
-    listed = re.search(r"^\[\{.*", airflow("airflow dags list --output json"), re.M | re.S)
-    assert listed
-    found = {dag["dag_id"]: dag["is_paused"] for dag in json.loads(listed[0])}
-    assert found == {"reindex_batch": "False", "reindex_job_worker": "False"}
-    assert "No data found" in airflow("airflow dags list-import-errors")
-    assert "reindex" in airflow("airflow plugins")
+    found = re.search(
+        r"^\[\{.*", airflow("airflow dags list --output json", **settings), re.M | re.S
+    )
+    assert found
+    return {dag["dag_id"]: dag for dag in json.loads(found[0])}
+
+
+def test_what_is_copied_is_found_and_the_commands_work(airflow: Callable[..., str]) -> None:
+    (copy,) = lines("cp -r dags")
+    airflow(copy)
+    airflow("airflow dags reserialize")
+    printed = {line: airflow(line) for line in dict.fromkeys(lines("airflow "))}
+    assert "No data found" in printed["airflow dags list-import-errors"]
+    assert "reindex" in printed["airflow plugins"]
+    found = {dag_id: dag["is_paused"] for dag_id, dag in listed_dags(airflow).items()}
+    assert found == dict.fromkeys(DAGS, "False")
+    (triggered,) = (text for line, text in printed.items() if " trigger " in line)
+    assert "queued" in triggered
+
+
+def test_the_git_bundle_brings_the_dags(airflow: Callable[..., str], tmp_path: Path) -> None:
+    """As documented, with a repository of this machine in place of the address."""
+    (text,) = (block.text for block in blocks(DEPLOY) if block.language == "json")
+    (bundle,) = json.loads(text)
+    bundle["kwargs"]["repo_url"] = str(tmp_path / "reindex")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "dags", tmp_path / "reindex/dags", ignore=ignored)
+    who = "-c user.name=reindex -c user.email=reindex@example.com"
+    for command in (
+        "init --quiet",
+        "add dags",
+        f"{who} commit --quiet --message=release",
+        f"tag {bundle['kwargs']['tracking_ref']}",
+        "rm --quiet -r dags",
+        f"{who} commit --quiet --message=later",
+    ):
+        subprocess.run(["git", *command.split()], cwd=tmp_path / "reindex", check=True)
+    connection = f"AIRFLOW_CONN_{bundle['kwargs']['git_conn_id'].upper()}"
+    settings = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        connection: '{"conn_type": "git"}',
+    }
+    airflow("airflow dags reserialize", **settings)
+    found = listed_dags(airflow, **settings)
+    assert {dag_id: dag["bundle_name"] for dag_id, dag in found.items()} == dict.fromkeys(
+        DAGS, bundle["name"]
+    )
+
+
+def test_the_housekeeping_of_the_jobs_page_works(airflow: Callable[..., str]) -> None:
+    (command,) = re.findall(r"`(airflow db clean [^`]*)`", (ROOT / "docs/jobs.md").read_text())
+    assert "…" in command
+    printed = airflow(command.replace("…", "2026-01-01") + " --dry-run")
+    for table in ("dag_run", "task_instance", "log"):
+        assert f"Checking table {table}" in printed
 
 
 def test_services_and_volumes_that_are_named_exist() -> None:
     named = re.findall(
-        r"docker compose (?:exec|cp|up [-\w ]*) ?((?:airflow-|postgres)[\w-]*)", TEXT
+        r"docker compose (?:exec|cp|up)(?: -[-\w]+)* ((?:airflow-|postgres)[\w-]*)", TEXT
     )
     assert {"airflow-apiserver", "airflow-init", "postgres"} <= set(named)
     assert set(named) <= set(services())
@@ -87,10 +136,42 @@ def test_the_files_of_connections_are_what_the_init_reads() -> None:
         assert line in services()["airflow-init"]["environment"]
 
 
-def test_the_bundle_is_json_and_names_our_folder() -> None:
-    (text,) = (block.text for block in blocks(DEPLOY) if block.language == "json")
-    (bundle,) = json.loads(text)
-    assert (ROOT / bundle["kwargs"]["subdir"] / "reindex_batch.py").exists()
+def written_files() -> set[str]:
+    """What documented commands write into the working tree, or read from it as a secret."""
+    shell = "\n".join(
+        block.text for path in DOCUMENTS for block in blocks(path)
+        if block.language.startswith("sh")
+    )  # fmt: skip
+    written = set(re.findall(r"> (\S+)", shell))
+    written |= set(re.findall(r'\bcp \S+ ([^"\s]+)$', shell, re.MULTILINE))
+    written |= set(re.findall(r"--from-file=(?:[\w-]+=)?(\S+)", shell))
+    return written | set(re.findall(r"^\| `(secrets/\w+)`", TEXT, re.MULTILINE))
+
+
+def test_git_ignores_what_documented_commands_write(tmp_path: Path) -> None:
+    written = written_files() | {OVERRIDE}
+    assert {".env", "backup/airflow.sql", "backup/keys", "secrets/database-url"} < written
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    ignored = subprocess.run(
+        ["git", "check-ignore", *sorted(written)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert written - set(ignored.stdout.splitlines()) == set()
+
+
+def test_the_images_of_the_digests_are_ours() -> None:
+    """The override names by digest what compose pulls; the image that is built is not among it."""
+    (text,) = (block.text for block in blocks(DEPLOY) if block.language == "yaml")
+    assert f"`{OVERRIDE}`" in TEXT
+    (command,) = re.findall(r"^docker image inspect(?:.*\\\n)*.*", TEXT, re.MULTILINE)
+    named = set(re.findall(r"[\w/]+:\d\S+", command))
+    assert named == {image for image in images() if not image.startswith("marketplace-reindex:")}
+    override = yaml.safe_load(text)["services"]
+    assert set(override) == {name for name, each in services().items() if "build" not in each}
+    for name, each in override.items():
+        repository = services()[name]["image"].partition(":")[0]
+        assert each == {"image": f"{repository}@sha256:..."}
 
 
 def test_the_charts_values_are_of_this_package() -> None:

@@ -14,6 +14,13 @@ README = (REPOSITORY / "README.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 
 
+def test_it_begins_with_the_flow_the_commands_the_pages_and_the_params() -> None:
+    first = ["conf ──▶ plan", "make demo", "make test", "run-report-light.png", "## Params"]
+    places = [README.index(each) for each in first]
+    assert places == sorted(places)
+    assert re.findall(r"^## .*", README, re.MULTILINE)[0] == "## Params"
+
+
 def test_every_conf_key_is_explained() -> None:
     assert [key for key in KNOWN_KEYS if f"`{key}`" not in README] == []
 

@@ -22,7 +22,9 @@ EXECUTED_BY = {
     "make test": ".ci/run",
     "make lint": ".ci/run",
     "make audit": ".ci/run",
-    'make matrix TESTS="tests/unit tests/dags"': ".ci/run",
+    'make matrix TESTS="tests/unit tests/dags tests/integration/test_runs.py '
+    "tests/integration/test_task_56.py tests/integration/test_job_worker.py "
+    'tests/integration/test_transport.py"': ".ci/run",
 }
 HERE = {
     ".venv/bin/pre-commit run --all-files": 300,
