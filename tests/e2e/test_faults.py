@@ -16,11 +16,20 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.processes import wait_until
 from sandbox.stack import Stack
 from tests.e2e.conftest import CREATORS
 from tests.e2e.expected_index import Expected, expected_index
 from tests.e2e.fault_table import FaultTable
-from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS, WORKER, job, leased_job, run
+from tests.e2e.scheduled_run import (
+    DAG_ID,
+    RUN_SECONDS,
+    WORKER,
+    job,
+    leased_job,
+    report_ended,
+    run,
+)
 from tests.e2e.task_processes import running_chunk
 
 COUNTED = ("indexed", "ignored", "failed", "unchanged", "missing", "notReached")
@@ -383,9 +392,8 @@ def test_person_marks_the_run_failed(stack: Stack, creators: Expected, table: Fa
     run_id, job_id = started(stack, slowly(stack))
     running_chunk(stack, run_id, posted=5)
     stack.airflow.api("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
-    deadline = time.monotonic() + 60
-    while job(stack, job_id)["status"] == "leased" and time.monotonic() < deadline:
-        time.sleep(0.2)
+    # The run has ended in that moment; its report is still to come.
+    wait_until(lambda: report_ended(stack, run_id), 60, "the report's end")
     end = ended(stack, run_id, job_id)
     end.assert_explained(creators)
     assert end.state == "failed"

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from reindex.errors import TransientError
 from reindex.operators.lease import LeaseJobsOperator
 from tests.integration.in_process_run import InProcessRun
 
@@ -109,8 +110,8 @@ def _tried(run: InProcessRun) -> Mapping[str, Any]:
                 break
             time.sleep(PAUSE)
     for _ in range(TRIES):
-        try:
-            return run.report()
-        except KeyError:  # it ended before it left a result
-            time.sleep(PAUSE)
+        result = run.report()
+        if not isinstance(run.errors.get("report"), TransientError):
+            return result
+        time.sleep(PAUSE)
     raise run.errors["report"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Variable
 
-from reindex.errors import AuthRefused, InvalidConnection
+from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
@@ -249,6 +249,35 @@ def test_a_job_that_somebody_else_took_fails_nothing(
     assert (held["status"], held["workerId"], held["attempt"]) == ("leased", OTHER_WORKER, 2)
     answer = api.work("POST", f"/jobs/{job_id}/succeed", OTHER_WORKER, body={"result": {}})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"kind": "error", "status": 503}, ServiceUnavailable),
+        ({"kind": "error", "status": 401}, AuthRefused),
+    ],
+)
+def test_a_result_is_kept_when_the_jobs_service_does_not_hear_it(
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    fault: dict[str, object],
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr("reindex.hooks.jobs.QUICK_ATTEMPTS", 1)
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    run = InProcessRun(worker.airflow.confs[run_id], run_id=run_id)
+    connected.put_faults([{**fault, "path": f"/jobs/{job_id}"}])
+    result = run.go()
+    assert isinstance(run.errors["report"], error)
+    assert run.xcoms[(run_id, "report", -1, "totalIndexed")] == 3
+    assert (result["state"], result["totalIndexed"], result["job"]) == ("success", 3, None)
+    assert result["summary"] in capfd.readouterr().out
+    connected.clear_faults()
+    assert run.report()["job"] == {"jobId": job_id, "status": "succeeded", "leaseLost": False}
 
 
 def test_a_job_that_is_reported_while_it_is_leased_again_is_over(
