@@ -9,8 +9,9 @@ Works off the platform's `reindex.batch` jobs: one run of `reindex_batch` for ea
 The run's id is `job__<jobId>__<attempt>`: Airflow itself refuses to start an attempt twice. The
 run reports its job at its end. Jobs that there is no room for wait in the Jobs service.
 
-**When `lease` is skipped**, its log says why: no room, `reindex_batch` paused, or the Jobs service
-away. **When it is red**, a person has to act: the token was refused, or the connection is wrong.
+**When `lease` is skipped**, its log says why: no room, the nightly run goes first, `reindex_batch`
+paused, or the Jobs service away. **When it is red**, a person has to act: the
+token was refused, or the connection is wrong.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +353,20 @@ def test_jobs_wait_in_the_service_while_a_long_run_is_on(connected: Platform) ->
     assert worker.poll() == []
     assert job(connected, job_id)["status"] == "queued"
     worker.airflow.chunks = 3
+    assert worker.poll() == [f"job__{job_id}__1"]
+
+
+def test_a_night_that_is_due_goes_before_the_jobs(connected: Platform) -> None:
+    """Airflow creates no scheduled run while another one waits or runs."""
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    worker.airflow.next_run = datetime.now(timezone.utc) - timedelta(seconds=1)
+    assert worker.poll() == []
+    assert worker.skipped == (
+        f"the run scheduled for {worker.airflow.next_run} is due and goes before any job"
+    )
+    assert job(connected, job_id)["status"] == "queued"
+    worker.airflow.next_run += timedelta(days=1)
     assert worker.poll() == [f"job__{job_id}__1"]
 
 
