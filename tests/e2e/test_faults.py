@@ -350,7 +350,7 @@ def posts_of_each(stack: Stack) -> dict[str, int]:
 def test_supervisor_is_killed_and_its_orphan_goes_on_posting(
     stack: Stack, creators: Expected, table: FaultTable
 ) -> None:
-    run_id, job_id = started(stack, slowly(stack, milliseconds=200))
+    run_id, job_id = started(stack, slowly(stack, milliseconds=300))
     orphan = running_chunk(stack, run_id, posted=20)
     supervisor = orphan.parent()
     assert supervisor is not None
