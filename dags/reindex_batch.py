@@ -43,6 +43,7 @@ from reindex.operators.report import ReportReindexOperator
 from reindex.operators.run_context import CHUNK_TASK, PLAN_TASK, REPORT_TASK, RETRY_POLICY
 from reindex.params import trigger_params
 from reindex.run_timed_out import report_time_out
+from reindex.schedule import nightly_schedule
 
 DEPLOYMENT = Deployment.from_environment()
 POLICY = job_type(REINDEX_BATCH).policy
@@ -52,7 +53,7 @@ with DAG(
     dag_id="reindex_batch",
     description="Reindex creators and projects from MongoDB into the Discovery service",
     doc_md=__doc__,
-    schedule=DEPLOYMENT.schedule,
+    schedule=nightly_schedule(DEPLOYMENT.schedule),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,

@@ -9,16 +9,19 @@ Works off the platform's `reindex.batch` jobs: one run of `reindex_batch` for ea
 The run's id is `job__<jobId>__<attempt>`: Airflow itself refuses to start an attempt twice. The
 run reports its job at its end. Jobs that there is no room for wait in the Jobs service.
 
-**When `lease` is skipped**, its log says why: no room, `reindex_batch` paused, or the Jobs service
-away. **When it is red**, a person has to act: the token was refused, or the connection is wrong.
+**When `lease` is skipped**, its log says why: no room, the nightly run goes first, `reindex_batch`
+paused, or the Jobs service away. **When it is red**, a person has to act, and
+is told so by the deployment's alerts: the token was refused, or the connection is wrong.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 from airflow.sdk import DAG
 
+from reindex.alerting import alert_unleased
 from reindex.deployment import Deployment
 from reindex.operators.lease import LeaseJobsOperator
 from reindex.operators.start_run import StartRunOperator
@@ -45,6 +48,7 @@ with DAG(
         # No retries: the next poll is one.
         retries=0,
         execution_timeout=timedelta(minutes=2),
+        on_failure_callback=partial(alert_unleased, DEPLOYMENT.alerts),
     )
     StartRunOperator.partial(
         task_id="start_run",

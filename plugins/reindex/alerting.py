@@ -31,6 +31,7 @@ from reindex.alerts import (
     drift_alert,
     failed_alert,
     timed_out_alert,
+    unleased_alert,
     unreported_alert,
 )
 from reindex.deployment import Deployment
@@ -81,6 +82,16 @@ def alert_timed_out(channels: Sequence[Channel], context: Mapping[str, Any]) -> 
     if context.get("reason") == TIMED_OUT:
         url = report_url(context["dag"].dag_id, context["run_id"])
         send(channels, timed_out_alert(context["run_id"], url))
+
+
+def alert_unleased(channels: Sequence[Channel], context: Mapping[str, Any]) -> None:
+    """The lease's failure callback: a person has to act, and is told once an outage, not a poll."""
+    if not channels:
+        return
+    ti = context["ti"]
+    before = ti.get_previous_ti()
+    if before is None or before.state != "failed":
+        send(channels, unleased_alert(context["run_id"], context.get("exception"), ti.log_url))
 
 
 def nightly_deadline(deployment: Deployment) -> DeadlineAlert | None:

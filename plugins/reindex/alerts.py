@@ -16,6 +16,7 @@ from reindex.errors import shown
 from reindex.verdict import summary
 
 FAILED, DRIFT, TIMED_OUT, DEADLINE = "failed", "drift", "timed out", "deadline"
+JOBS = "jobs"
 MOST_PROBLEMS, MOST_PROBLEM = 3, 300
 
 
@@ -124,11 +125,13 @@ def failed_alert(result: Mapping[str, object], url: str) -> Alert:
 
 def unreported_alert(run_id: str, error: BaseException | str | None, url: str) -> Alert:
     """Of a run whose report ended without a result."""
-    why = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
-    verdict = (
-        f"the report did not come to its end: {shown(why or 'see its log', quote=False, most=500)}"
-    )
+    verdict = f"the report did not come to its end: {_why(error)}"
     return Alert(FAILED, run_id, verdict, url, {"redrive": run_id})
+
+
+def unleased_alert(run_id: str, error: BaseException | str | None, url: str) -> Alert:
+    """Of a job worker that cannot lease."""
+    return Alert(JOBS, run_id, f"the platform's jobs are not worked off: {_why(error)}", url)
 
 
 def timed_out_alert(run_id: str, url: str) -> Alert:
@@ -152,6 +155,11 @@ def deadline_alert(dag_run: Mapping[str, object], due: datetime, url: str) -> Al
         return None
     verdict = f"the run should have ended by {due:%Y-%m-%d %H:%M} UTC and is {dag_run['state']}"
     return Alert(DEADLINE, str(dag_run["dag_run_id"]), verdict, url)
+
+
+def _why(error: BaseException | str | None) -> str:
+    why = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+    return shown(why or "see its log", quote=False, most=500)
 
 
 def _in_a_line(result: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ What can go wrong, as one tree. The class decides what Airflow does with it.
         ├── ServiceUnavailable      the Discovery or the Jobs service is not there
         ├── ChunkKilled             Airflow asked the task to end
         ├── TooManyFailures         a chunk failed more documents than the run tolerates
-        └── LedgerImbalance         what was read does not add up with what the source holds
+        └── LedgerImbalance         what was read, settled and held by the source does not add up
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class TooManyFailures(TransientError):
 
 
 class LedgerImbalance(TransientError):
-    """Documents that the source holds in a range are in none of the ledger's columns."""
+    """Documents that were read, or that the source holds, are in none of the ledger's columns."""
 
 
 def shown(value: object, *, quote: bool = True, most: int = 80) -> str:

@@ -18,7 +18,13 @@ from dataclasses import dataclass, field
 
 from reindex.answers import Accepted, Answer, Reason, Refused
 from reindex.concurrency import InFlightLimit
-from reindex.errors import AuthRefused, ReindexError, ServiceUnavailable, TooManyFailures
+from reindex.errors import (
+    AuthRefused,
+    LedgerImbalance,
+    ReindexError,
+    ServiceUnavailable,
+    TooManyFailures,
+)
 from reindex.folding import Result, failure, settled
 from reindex.ledger import ChunkLedger, Failure
 from reindex.open_pages import OpenPage, OpenPages
@@ -96,6 +102,7 @@ class Indexer:
     _requests: int = 0
     _failures: int = 0
     _refused: int = 0
+    _last_trouble: Refused | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -109,6 +116,7 @@ class Indexer:
 
         :raises AuthRefused, ServiceUnavailable, TooManyFailures: after folding what was settled
             into :attr:`ledger`, which holds good whatever is raised
+        :raises LedgerImbalance: a document that was read came to no result
         """
         self._limit = InFlightLimit(self.policy.max_in_flight)
         self._pace = Pace(self.policy.requests_per_second)
@@ -129,8 +137,11 @@ class Indexer:
         if self._stop is None and self._health.nothing_got_through:
             self._stop = ServiceUnavailable(
                 f"{self.policy.where} took none of {self._failures} documents: "
-                f"{self._health.last_message}"
+                f"{self._health.last_message}{_remedy(self._last_trouble)}"
             )
+        if self._stop is None and (left := self._open.unsettled):
+            # Whoever counts the range again counts up to the ledger's position, and not these.
+            self._stop = LedgerImbalance(f"{left} documents were read and came to no result")
         if self._stop is not None:
             raise self._stop
         return self.ledger
@@ -162,13 +173,14 @@ class Indexer:
         while len(self._workers) <= self._limit.limit:
             document = await self._next()
             if document is None:
-                return
+                break
             result = await self._posted(document)
             if result is None:
                 self._aside.append(document)
             else:
                 self._settle(document.place, document.page, document.request, result)
             self._employ()
+        # At once: were it counted among the workers, the last one might leave what is put aside.
         self._workers.discard(me)
 
     async def _next(self) -> _Document | None:
@@ -225,7 +237,8 @@ class Indexer:
             self._note_trouble(document.request, answer, now)
             blame = self._health.blame(now, document.first_sent)
             if blame is Blame.SERVICE:
-                self._give_up(ServiceUnavailable(f"{self.policy.where}: {self._health.story(now)}"))
+                story = f"{self._health.story(now)}{_remedy(answer)}"
+                self._give_up(ServiceUnavailable(f"{self.policy.where}: {story}"))
             spent = document.attempts >= self.policy.max_attempts
             if spent and blame is Blame.DOCUMENT:
                 return failure(document.request, answer, document.attempts)
@@ -256,6 +269,7 @@ class Indexer:
         return failure(document.request, answer, document.attempts)
 
     def _note_trouble(self, request: IndexRequest, answer: Refused, now: float) -> None:
+        self._last_trouble = answer
         self._health.failed(request.doc_id, answer.message, now, answer.retry_after)
         if answer.reason in (Reason.RATE_LIMITED, Reason.TIMEOUT) or answer.status == 503:
             self._limit.overloaded()
@@ -317,6 +331,15 @@ class Indexer:
                 except Exception:
                     # The next one may succeed; without any, a later attempt only redoes more.
                     log.warning("the ledger could not be saved", exc_info=True)
+
+
+def _remedy(last: Refused | None) -> str:
+    """What to look at when the last trouble was that no answer came at all."""
+    if last is None or last.status is not None:
+        return ""
+    if "SSL" in last.message or "Certificate" in last.message:
+        return ": is its certificate right, and the connection's extra verify?"
+    return ": is it running, and are host and port right?"
 
 
 def _delay_before(attempt: int) -> float:

@@ -104,20 +104,32 @@ class ChunkLedger:
         return sum(self.counts.values(), Counts())
 
     def to_json(self) -> dict[str, object]:
-        """The form that travels by XCom and rests in the task state store."""
-        return {
-            **{each.name: getattr(self, each.name) for each in fields(self)},
+        """
+        The form that travels by XCom and rests in the task state store.
+
+        What is as it is by default is left out, and of a complete ledger its position and that it
+        is complete: the report fetches a thousand of them, and most have nothing to say.
+        """
+        form = {each.name: getattr(self, each.name) for each in fields(self)} | {
             "counts": {name: _nonzero(counts) for name, counts in self.counts.items()},
             "failures": [asdict(failure) for failure in self.failures],
             "missing": [list(pair) for pair in self.missing],
+            "started": round(self.started, 3),
+            "ended": round(self.ended, 3),
         }
+        silent = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
+        silent ^= {"complete"}
+        if self.complete:
+            silent.add("position")
+        return {name: value for name, value in form.items() if name not in silent}
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> ChunkLedger:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`; it also takes what has every key."""
         known = {each.name for each in fields(cls)}
-        given = {key: item for key, item in value.items() if key in known}
-        counts, failures, missing = (given.pop(k) for k in ("counts", "failures", "missing"))
+        given = {"complete": True} | {key: item for key, item in value.items() if key in known}
+        counts = given.pop("counts")
+        failures, missing = given.pop("failures", []), given.pop("missing", [])
         assert isinstance(counts, Mapping)
         assert isinstance(failures, list)
         assert isinstance(missing, list)

@@ -49,6 +49,11 @@ class OpenPages:
         self._pages.append(opened)
         return opened
 
+    @property
+    def unsettled(self) -> int:
+        """Items without a result."""
+        return sum(opened.waiting for opened in self._pages)
+
     def folded_into(
         self, ledger: ChunkLedger, requests: int, *, also_begun: bool = False
     ) -> ChunkLedger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import AsyncCallback, DeadlineReference
+from airflow.sdk import AsyncCallback, CronTriggerTimetable, DeadlineReference
 
 from reindex.alerting import nightly_deadline
 from reindex.assets import VERIFIED
@@ -31,7 +32,9 @@ def dag() -> Any:
 
 
 def test_schedule_and_runs(dag: Any) -> None:
-    assert dag.schedule == "0 2 * * *"
+    # And not a bare expression, which a setting of Airflow may take to mean the night after.
+    assert isinstance(dag.schedule, CronTriggerTimetable)
+    assert (dag.schedule.expression, dag.schedule.timezone) == ("0 2 * * *", "UTC")
     assert dag.catchup is False
     assert dag.max_active_runs == 1
     assert dag.dagrun_timeout == timedelta(hours=12)
@@ -160,32 +163,75 @@ from airflow.sdk import BaseHook, Variable
 BaseHook.get_connection = refuse
 Variable.get = refuse
 import reindex_batch
-print(json.dumps(sorted(set(sys.modules) - before)))
+print(json.dumps({{
+    "imported": sorted(set(sys.modules) - before),
+    "reached": eval({asked!r}, vars(reindex_batch)),
+}}))
 """
 
 
-def test_parsing_looks_nothing_up_and_imports_nothing_heavy() -> None:
-    script = SCRIPT.format(plugins=str(REPOSITORY / "plugins"), dags=str(REPOSITORY / "dags"))
+def parsed(asked: str, **environment: str) -> dict[str, Any]:
+    """What parsing imports, and what an expression in the DAG file's names comes to."""
+    script = SCRIPT.format(
+        plugins=str(REPOSITORY / "plugins"), dags=str(REPOSITORY / "dags"), asked=asked
+    )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr
-    imported = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_parsing_looks_nothing_up_and_imports_nothing_heavy() -> None:
+    imported = {name.partition(".")[0] for name in parsed("None")["imported"]}
     assert "reindex" in imported
     assert imported.isdisjoint({"pymongo", "bson", "aiohttp", "requests", "jsonschema", "fastapi"})
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "attribute", "expected"),
-    [
-        ("REINDEX_SCHEDULE", "15 3 * * *", "schedule", "15 3 * * *"),
-        ("REINDEX_SCHEDULE", "none", "schedule", None),
-        ("REINDEX_CHUNK_SIZE", "250", "chunk_size", 250),
-    ],
-)
-def test_deployment_settings_reach_the_dag(
-    variable: str, value: str, attribute: str, expected: object
-) -> None:
-    from reindex.deployment import Deployment
+NAMED = {
+    "REINDEX_CHUNK_SIZE": "250",
+    "REINDEX_PARALLEL_CHUNKS": "7",
+    "REINDEX_RETRY_DELAY_SECONDS": "5",
+    "REINDEX_RUN_TIMEOUT_SECONDS": "7200",
+    "REINDEX_POOL": "search",
+    "REINDEX_MONGO_CONN_ID": "my_mongo",
+    "REINDEX_DISCOVERY_CONN_ID": "my_discovery",
+    "REINDEX_JOBS_CONN_ID": "my_jobs",
+    "REINDEX_ALERTS": "webhook:my_pager",
+    "REINDEX_ALERT_DRIFT": "0.05",
+    "REINDEX_DEADLINE": "06:00",
+    "REINDEX_SCHEDULE": "15 3 * * *",
+}
+REACHED = {
+    "dag.schedule.expression": "15 3 * * *",
+    "dag.params['chunkSize']": 250,
+    "dag.dagrun_timeout.total_seconds()": 7200,
+    "dag.deadline[0].interval.total_seconds()": 9900,
+    "dag.deadline[0].callback.kwargs['channels']": "webhook:my_pager",
+    "dag.on_failure_callback[1].args[0][0].conn_id": "my_pager",
+    "plan.retry_delay.total_seconds()": 5,
+    "plan.mongo_conn_id": "my_mongo",
+    "plan.jobs_conn_id": "my_jobs",
+    "chunks.partial_kwargs['mongo_conn_id']": "my_mongo",
+    "chunks.partial_kwargs['discovery_conn_id']": "my_discovery",
+    "chunks.partial_kwargs['pool']": "search",
+    "chunks.partial_kwargs['max_active_tis_per_dagrun']": 7,
+    "report.jobs_conn_id": "my_jobs",
+    "report.on_failure_callback[0].args[0][0].conn_id": "my_pager",
+    "report.on_success_callback[0].args[1]": 0.05,
+}
 
-    assert getattr(Deployment.from_environment({variable: value}), attribute) == expected
+
+def test_deployment_settings_reach_the_dag() -> None:
+    asked = "{" + ", ".join(f"{each!r}: {each}" for each in REACHED) + "}"
+    assert parsed(asked, **NAMED)["reached"] == REACHED
+
+
+def test_a_deployment_without_a_schedule_has_a_dag_without_one() -> None:
+    assert parsed("dag.schedule", REINDEX_SCHEDULE="none")["reached"] is None

@@ -36,6 +36,7 @@ def test_a_poll_is_not_repeated_and_does_not_last(dag: Any) -> None:
     assert lease.retries == 0
     assert lease.execution_timeout <= timedelta(minutes=2)
     assert lease.downstream_task_ids == {"start_run"}
+    assert [each.func.__name__ for each in lease.on_failure_callback] == ["alert_unleased"]
 
 
 def test_one_run_for_each_job_in_order_and_never_the_same_twice(dag: Any) -> None:

@@ -21,6 +21,12 @@ def run(stack: Stack, conf: Mapping[str, object] | None = None) -> tuple[str, st
     return run_id, state, stack.airflow.xcom(DAG_ID, run_id, "report")
 
 
+def report_ended(stack: Stack, run_id: str) -> bool:
+    """Whether the report task is over: of a run that was marked as ended, later than the run."""
+    [report] = stack.airflow.task_instances(DAG_ID, run_id, "report")
+    return report["state"] in ("success", "failed")
+
+
 def leased_job(stack: Stack, payload: Mapping[str, object]) -> str:
     """A job in the Jobs service, leased by ``WORKER``."""
     job_id = stack.platform.enqueue(payload)

@@ -5,6 +5,7 @@ the platform restarts.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from sandbox.seed import generate
 from sandbox.stack import Stack, running_stack
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.scheduled_run import DAG_ID
+from tests.integration.alert_receivers import Received, receiving
 
 WORKER_DAG_ID = "reindex_job_worker"
 CREATORS, PROJECTS = 100, 110
@@ -36,8 +38,20 @@ NIGHT = {
 
 
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {**SETTINGS, **NIGHT, "REINDEX_JOB_POLL_SECONDS": "5"}
+def pager() -> Iterator[Received]:
+    with receiving() as alerts:
+        yield alerts
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory, pager: Received) -> Iterator[Stack]:
+    settings = {
+        **SETTINGS,
+        **NIGHT,
+        "REINDEX_JOB_POLL_SECONDS": "5",
+        "REINDEX_ALERTS": "webhook:my_pager",
+        "AIRFLOW_CONN_MY_PAGER": json.dumps(pager.connections()["my_pager"]),
+    }
     with running_stack(
         tmp_path_factory.mktemp("working"),
         creators=CREATORS,
@@ -186,6 +200,22 @@ def test_an_attempt_is_never_triggered_twice(working: Stack) -> None:
 
     wait_until(skipped, 60, "the second trigger", interval=0.3)
     assert len(runs_of(working)) == before
+
+
+def test_a_refused_token_is_told_once_and_not_at_every_poll(
+    working: Stack, pager: Received
+) -> None:
+    def red() -> int:
+        return sum(run["state"] == "failed" for run in runs_of(working, WORKER_DAG_ID))
+
+    assert pager.posts == []
+    working.platform.put_faults([{"kind": "error", "status": 401, "path": "/jobs/lease"}])
+    wait_until(lambda: red() >= 3, 120, "three polls that fail", interval=0.3)
+    [(_, post)] = pager.posts
+    assert post["event"] == "jobs"
+    assert "AuthRefused: Jobs service at" in post["verdict"]
+    assert post["url"].startswith(f"{working.airflow.url}/dags/{WORKER_DAG_ID}/runs/")
+    working.platform.clear_faults()
 
 
 def test_a_night_that_times_out_tells_its_job_and_keeps_the_one_in_front_of_it(

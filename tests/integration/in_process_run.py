@@ -111,7 +111,9 @@ class InProcessRun:
         return True
 
     def report(self) -> Mapping[str, Any]:
+        """One try of the report; the result that it left."""
         context = self.context("report")
+        self.errors.pop("report", None)
         try:
             ReportReindexOperator(task_id="report").execute(context)
         except ReindexError as error:

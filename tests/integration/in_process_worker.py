@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from reindex.errors import TransientError
 from reindex.operators.lease import LeaseJobsOperator
 from tests.integration.in_process_run import InProcessRun
 
@@ -26,8 +28,8 @@ class FakeAirflow:
     """
     Runs of `reindex_batch` by run id, each with its state; ``refused`` are second triggers.
 
-    ``chunks`` is how many chunks each active run has to go. As a task instance it answers what the
-    lease asks.
+    ``chunks`` is how many chunks each active run has to go, ``next_run`` when the next night
+    begins. As a task instance it answers what the lease asks.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -35,10 +37,11 @@ class FakeAirflow:
     refused: list[str] = field(default_factory=list)
     chunks: int = 1
     paused: bool = False
+    next_run: datetime | None = None
 
     def get_dag(self, dag_id: str) -> Any:
         assert dag_id == "reindex_batch"
-        return SimpleNamespace(is_paused=self.paused)
+        return SimpleNamespace(is_paused=self.paused, next_dagrun=self.next_run)
 
     def get_dr_count(
         self, *, dag_id: str, states: list[str], run_ids: list[str] | None = None
@@ -109,8 +112,8 @@ def _tried(run: InProcessRun) -> Mapping[str, Any]:
                 break
             time.sleep(PAUSE)
     for _ in range(TRIES):
-        try:
-            return run.report()
-        except KeyError:  # it ended before it left a result
-            time.sleep(PAUSE)
+        result = run.report()
+        if not isinstance(run.errors.get("report"), TransientError):
+            return result
+        time.sleep(PAUSE)
     raise run.errors["report"]

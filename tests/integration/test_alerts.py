@@ -20,8 +20,10 @@ from reindex.alerting import (
     alert_drift,
     alert_failed,
     alert_timed_out,
+    alert_unleased,
 )
 from reindex.alerts import channels_of
+from reindex.errors import AuthRefused
 from sandbox.platform import Platform
 from tests.integration.alert_receivers import Received, receiving
 from tests.integration.in_process_run import InProcessRun, connect
@@ -152,6 +154,25 @@ def test_a_run_that_timed_out(received: Received, reason: str, alerts: int) -> N
     assert [post["event"] for _, post in received.posts] == ["timed out"] * alerts
 
 
+@pytest.mark.parametrize(
+    ("before", "alerts"), [(None, 1), ("success", 1), ("skipped", 1), ("failed", 0)]
+)
+def test_a_lease_that_fails_is_told_once_an_outage(
+    received: Received, before: str | None, alerts: int
+) -> None:
+    previous = before and SimpleNamespace(state=before)
+    ti = SimpleNamespace(get_previous_ti=lambda: previous, log_url="https://airflow/lease")
+    error = AuthRefused("Jobs service at http://jobs refused the token (401)")
+    alert_unleased(
+        channels_of("webhook:my_pager"), {"ti": ti, "run_id": RUN_ID, "exception": error}
+    )
+    assert len(received.posts) == alerts
+    for _, post in received.posts:
+        assert (post["event"], post["runId"], post["url"]) == ("jobs", RUN_ID, ti.log_url)
+        assert post["verdict"] == (f"the platform's jobs are not worked off: AuthRefused: {error}")
+        assert post["redrive"] is None
+
+
 def test_one_channel_that_fails_does_not_silence_the_others(
     received: Received, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -211,5 +232,9 @@ def test_other_runs_and_ended_ones_have_no_deadline(
 
 def test_without_channels_nothing_is_looked_up() -> None:
     run = InProcessRun({}, run_id=RUN_ID)
-    for callback in (partial(alert_failed, ()), partial(alert_drift, (), 0.05)):
+    for callback in (
+        partial(alert_failed, ()),
+        partial(alert_drift, (), 0.05),
+        partial(alert_unleased, ()),
+    ):
         callback({"ti": None, "run_id": run.run_id})

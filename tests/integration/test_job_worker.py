@@ -7,13 +7,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import Variable
 
-from reindex.errors import AuthRefused, InvalidConnection
+from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
@@ -251,6 +252,35 @@ def test_a_job_that_somebody_else_took_fails_nothing(
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"kind": "error", "status": 503}, ServiceUnavailable),
+        ({"kind": "error", "status": 401}, AuthRefused),
+    ],
+)
+def test_a_result_is_kept_when_the_jobs_service_does_not_hear_it(
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    fault: dict[str, object],
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr("reindex.hooks.jobs.QUICK_ATTEMPTS", 1)
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    run = InProcessRun(worker.airflow.confs[run_id], run_id=run_id)
+    connected.put_faults([{**fault, "path": f"/jobs/{job_id}"}])
+    result = run.go()
+    assert isinstance(run.errors["report"], error)
+    assert run.xcoms[(run_id, "report", -1, "totalIndexed")] == 3
+    assert (result["state"], result["totalIndexed"], result["job"]) == ("success", 3, None)
+    assert result["summary"] in capfd.readouterr().out
+    connected.clear_faults()
+    assert run.report()["job"] == {"jobId": job_id, "status": "succeeded", "leaseLost": False}
+
+
 def test_a_job_that_is_reported_while_it_is_leased_again_is_over(
     forgetful: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +353,20 @@ def test_jobs_wait_in_the_service_while_a_long_run_is_on(connected: Platform) ->
     assert worker.poll() == []
     assert job(connected, job_id)["status"] == "queued"
     worker.airflow.chunks = 3
+    assert worker.poll() == [f"job__{job_id}__1"]
+
+
+def test_a_night_that_is_due_goes_before_the_jobs(connected: Platform) -> None:
+    """Airflow creates no scheduled run while another one waits or runs."""
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    worker.airflow.next_run = datetime.now(timezone.utc) - timedelta(seconds=1)
+    assert worker.poll() == []
+    assert worker.skipped == (
+        f"the run scheduled for {worker.airflow.next_run} is due and goes before any job"
+    )
+    assert job(connected, job_id)["status"] == "queued"
+    worker.airflow.next_run += timedelta(days=1)
     assert worker.poll() == [f"job__{job_id}__1"]
 
 

@@ -139,6 +139,21 @@ def test_an_answer_may_come_in_any_form(parts: list[bytes]) -> None:
     assert run(work()) == (INDEXED, 1)
 
 
+@pytest.mark.parametrize(("head", "body"), [(b"401 Unauthorized", b"who?"), (b"200 OK", INDEXED)])
+def test_an_answer_may_end_with_its_connection(head: bytes, body: bytes) -> None:
+    """As a simple proxy answers; a refused token must not pass for a connection that was lost."""
+
+    async def work() -> tuple[int, bytes]:
+        answering = hang_up(b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\n\r\n%b" % (head, body))
+        async with serving(answering) as server, posts(server) as session:
+            for _ in range(2):
+                got = await session.post(BODY)
+        assert server.connections == 2
+        return got.status, got.body
+
+    assert run(work()) == (int(head[:3]), body)
+
+
 def test_only_the_headers_that_matter_are_kept() -> None:
     more = b"retry-after: 7\r\nCONTENT-TYPE: text/html\r\nX-Other: 1\r\n"
 
@@ -185,10 +200,13 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     assert run(work()) == 2
 
 
-async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
-    writer.write(answer()[:-4])
-    await writer.drain()
-    writer.close()
+def hang_up(after: bytes) -> Answering:
+    async def answering(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
+        writer.write(after)
+        await writer.drain()
+        writer.close()
+
+    return answering
 
 
 async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
@@ -197,8 +215,24 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes
 
 @pytest.mark.parametrize(
     "answering",
-    [hang_up, reset, say(b"SSH-2.0-OpenSSH\r\n"), say(answer(b"x" * 1_100_000))],
-    ids=["closed half way", "reset", "not HTTP", "endless"],
+    [
+        hang_up(answer()[:-4]),
+        hang_up(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + INDEXED[:5]),
+        hang_up(b"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\n"),
+        hang_up(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        reset,
+        say(b"SSH-2.0-OpenSSH\r\n"),
+        say(answer(b"x" * 1_100_000)),
+    ],
+    ids=[
+        "closed half way",
+        "closed between chunks",
+        "closed in the head",
+        "closed after 100",
+        "reset",
+        "not HTTP",
+        "endless",
+    ],
 )
 def test_a_broken_answer_is_an_error_of_the_connection(answering: Answering) -> None:
     async def work() -> None:

@@ -76,7 +76,7 @@ def test_nothing_fails_unless_it_was_asked_to(platform: Platform, api: Api) -> N
 def test_latency(api: Api) -> None:
     began = time.monotonic()
     assert api.index(headers=by_header({"kind": "latency", "ms": 300})).status_code == 200
-    assert 0.3 <= time.monotonic() - began < 1
+    assert 0.3 <= time.monotonic() - began < 5
 
 
 def test_rate_limited(api: Api) -> None:
@@ -95,7 +95,7 @@ def test_error(api: Api, status: int) -> None:
 def test_hang(platform: Platform, api: Api) -> None:
     with pytest.raises(requests.ReadTimeout):
         api.index(headers=by_header({"kind": "hang"}), timeout=0.5)
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 10
     while platform.requests()["indexUpdates"]["inFlight"]:
         assert time.monotonic() < deadline, "the request went on after its client had gone"
         time.sleep(0.02)
@@ -147,11 +147,11 @@ def test_auth_expires_midway(platform: Platform, api: Api) -> None:
 
 
 def test_down_for_a_while(platform: Platform, api: Api) -> None:
-    platform.put_faults([{"kind": "down", "seconds": 0.5}])
+    platform.put_faults([{"kind": "down", "seconds": 2}])
     for call in (api.index, api.lease):
         with pytest.raises(requests.ConnectionError):
             call()
-    time.sleep(0.5)
+    time.sleep(2)
     assert api.index().status_code == 200
     assert api.lease() == []
 

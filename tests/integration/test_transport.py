@@ -146,6 +146,8 @@ def test_mongo_over_tls_is_verified(certificate: tuple[Path, Path], connection: 
             client = source.get_conn()
             said = why_unreachable(client)
         assert "CERTIFICATE_VERIFY_FAILED" in said
+        with pytest.raises(SourceUnavailable, match=r"TLS .* \(CERTIFICATE_VERIFY_FAILED\)"):
+            read_one()
         connection(
             "marketplace_mongo", **mongo, extra={"tls": True, "tlsCAFile": str(certificate[0])}
         )
@@ -155,6 +157,55 @@ def test_mongo_over_tls_is_verified(certificate: tuple[Path, Path], connection: 
         assert "CERTIFICATE_VERIFY_FAILED" not in said
         with pytest.raises(SourceUnavailable, match="'marketplace_mongo'"):
             read_one()
+
+
+def test_a_mongo_that_speaks_no_tls_is_told_from_one_that_is_not_there(connection: Any) -> None:
+    with answering() as (address, _):
+        port = int(address.rpartition(":")[2])
+        mongo = {"conn_type": "mongo", "host": "127.0.0.1", "port": port, "schema": "marketplace"}
+        connection("marketplace_mongo", **mongo, extra={"tls": True})
+        with pytest.raises(SourceUnavailable, match=r"TLS to it fails .*check the extras tls"):
+            read_one()
+
+
+MONGO = {
+    "conn_type": "mongo", "host": "mongo.example", "port": 27017, "schema": "marketplace",
+    "login": "reindex", "password": "hidden-password",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"conn_type": "http"}, ["conn_type 'http' not allowed", "must be 'mongo'"]),
+        ({"host": None}, ["names no host"]),
+        ({"host": "mongo.example:27017"}, ["mongo.example:27017", "':' must be escaped"]),
+        ({"port": 70_000}, ["mongo.example:70000", "Port must be an integer"]),
+        ({"schema": "my market"}, ["Bad database name", "my market"]),
+        ({"schema": "my.market"}, ["database names cannot contain the character '.'"]),
+        ({"extra": {"srv": True}}, ["srv URI should not specify a port"]),
+        ({"extra": {"tlz": True}}, ["mongo.example:27017", "Unknown option: tlz"]),
+        ({"extra": {"tls": "maybe"}}, ["mongo.example:27017", "tls must be 'true' or 'false'"]),
+        ({"extra": {"serverSelectionTimeoutMS": "soon"}}, ["serverSelectionTimeoutMS must be"]),
+        ({"extra": {"maxPoolSize": []}}, ["Wrong type for maxPoolSize"]),
+        ({"extra": {"tls": True, "tlsCAFile": "/no/ca.pem"}}, ["'/no/ca.pem'"]),
+    ],
+)
+def test_an_unusable_mongo_connection_is_named(
+    connection: Any, changed: dict[str, object], words: list[str]
+) -> None:
+    connection("marketplace_mongo", **{**MONGO, **changed})
+    reads = [
+        lambda source: source.by_ids(DOC_TYPES["creator"], ["0" * 24]),
+        lambda source: next(source.ids(DOC_TYPES["creator"])),
+        lambda source: next(source.ranges(DOC_TYPES["creator"], "0" * 24, None, None)),
+    ]
+    for read in reads:
+        with pytest.raises(InvalidConnection) as refused, SourceHook() as source:
+            read(source)
+        for word in ["'marketplace_mongo'", *words]:
+            assert word in str(refused.value)
+        assert "hidden-password" not in str(refused.value)
 
 
 def why_unreachable(client: Any) -> str:

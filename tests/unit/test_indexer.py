@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 from reindex.answers import IGNORED, INDEXED, Answer, Reason, Refused
 from reindex.chunks import LOWEST_ID
+from reindex.concurrency import START_LIMIT
 from reindex.errors import (
     AuthRefused,
     ChunkKilled,
+    LedgerImbalance,
     ReindexError,
     ServiceUnavailable,
     TooManyFailures,
@@ -260,7 +263,9 @@ def test_a_service_that_is_down_ends_the_chunk_in_seconds(answer: Refused) -> No
     assert len(bench.api.posts) < 300
     said = str(bench.stopped)
     assert said.startswith(f"{POLICY.where}: no document got through for 1")
-    assert said.endswith(f"last: {answer.message})")
+    # A service that answers is running, where it is looked for.
+    remedy = ": is it running, and are host and port right?" if answer.status is None else ""
+    assert said.endswith(f"last: {answer.message}){remedy}")
     assert ledger.total.indexed == 0
     assert ledger.total.not_reached >= 4_990
 
@@ -277,9 +282,51 @@ def test_a_service_that_is_down_is_named_also_when_there_are_few_documents(count
     bench = Bench(always(NO_CONNECTION))
     ledger = bench.index(pages(requests(count)), fails=ServiceUnavailable)
     assert str(bench.stopped) == (
-        f"{POLICY.where} took none of {count} documents: ClientConnectorError"
+        f"{POLICY.where} took none of {count} documents: ClientConnectorError: is it running, "
+        "and are host and port right?"
     )
     assert ledger.total == Counts(expected=count, fetched=count, failed=count)
+
+
+@pytest.mark.parametrize("name", ["SSLCertVerificationError", "ClientConnectorCertificateError"])
+def test_a_certificate_that_is_not_trusted_is_no_service_that_is_down(name: str) -> None:
+    bench = Bench(always(Refused(Reason.CONNECTION, name)))
+    bench.index(pages(requests(1)), fails=ServiceUnavailable)
+    assert str(bench.stopped).endswith(
+        "is its certificate right, and the connection's extra verify?"
+    )
+
+
+def test_a_document_that_was_read_and_came_to_no_result_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settle = Indexer._settle
+
+    def all_but_the_second(self: Indexer, place: int, *rest: Any) -> None:
+        if place != 1:
+            settle(self, place, *rest)
+
+    monkeypatch.setattr(Indexer, "_settle", all_but_the_second)
+    bench = Bench()
+    ledger = bench.index(pages(requests(3)), fails=LedgerImbalance)
+    assert str(bench.stopped) == "1 documents were read and came to no result"
+    assert ledger.position == hex_id(1)
+
+
+def test_the_last_worker_does_not_leave_what_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is put aside in the moment in which the limit falls and the others have nothing to do."""
+
+    async def posted(self: Indexer, document: Any) -> Result | None:
+        document.attempts += 1
+        await asyncio.sleep(0)
+        if document.place == START_LIMIT - 1 and document.attempts == 1:
+            self._limit.limit = 1
+            return None
+        return INDEXED
+
+    monkeypatch.setattr(Indexer, "_posted", posted)
+    ledger = Bench().index(pages(requests(START_LIMIT)))
+    assert ledger.total == Counts(expected=START_LIMIT, fetched=START_LIMIT, indexed=START_LIMIT)
 
 
 def test_a_short_outage_is_bridged_without_a_failure() -> None:

@@ -169,6 +169,11 @@ class JobsHook(BaseHook):
                 else None,
                 allow_redirects=False,
             )
+        except requests.exceptions.SSLError as error:
+            raise ServiceUnavailable(
+                f"Jobs service at {endpoint.where} cannot be spoken to over TLS "
+                f"({type(error).__name__}): is its certificate right, and the extra verify?"
+            ) from None
         except requests.RequestException as error:
             raise ServiceUnavailable(
                 f"Jobs service at {endpoint.where} cannot be reached ({type(error).__name__}): "

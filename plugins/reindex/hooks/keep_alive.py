@@ -23,6 +23,8 @@ IDLE_SECONDS = 4.0
 MOST_ANSWER_BYTES = 1_000_000
 # The headers that an answer is classified by; the others are not even decoded.
 _KEPT = {b"retry-after": "Retry-After", b"content-type": "Content-Type"}
+# An answer with one of these says itself where it ends; any other ends with its connection.
+_SAYS_ITS_END = (b"content-length", b"transfer-encoding")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body = bytearray()
+        self._ends_with_connection = False
 
     @property
     def alive(self) -> bool:
@@ -59,6 +62,10 @@ class _Connection(asyncio.Protocol):
         self.transport = None
         self.fail(exc or ConnectionResetError("closed before the answer was complete"))
 
+    def eof_received(self) -> None:
+        if self._ends_with_connection:
+            self._answered(self._parser.get_status_code())
+
     def data_received(self, data: bytes) -> None:
         if self.waiter is None:  # nobody asked: not a server to go on talking to
             self.abort()
@@ -71,10 +78,17 @@ class _Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._headers = {}
         self._body = bytearray()
+        self._says_its_end = self._ends_with_connection = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if kept := _KEPT.get(name.lower()):
+        name = name.lower()
+        if kept := _KEPT.get(name):
             self._headers[kept] = value.decode("latin-1")
+        elif name in _SAYS_ITS_END:
+            self._says_its_end = True
+
+    def on_headers_complete(self) -> None:
+        self._ends_with_connection = not self._says_its_end
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -82,6 +96,7 @@ class _Connection(asyncio.Protocol):
             self.fail(ConnectionError("the answer is too large"))
 
     def on_message_complete(self) -> None:
+        self._ends_with_connection = False
         status = self._parser.get_status_code()
         if status < 200:  # "continue" and the like: the answer is still to come
             return
@@ -89,7 +104,11 @@ class _Connection(asyncio.Protocol):
             self.reusable = False
             return
         self.reusable = self._parser.should_keep_alive()
-        self.waiter.set_result(HttpAnswer(status, self._headers, bytes(self._body)))
+        self._answered(status)
+
+    def _answered(self, status: int) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(HttpAnswer(status, self._headers, bytes(self._body)))
 
     def fail(self, error: Exception) -> None:
         if self.waiter is not None and not self.waiter.done():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
+from airflow.exceptions import AirflowConfigException  # the provider's; the SDK's is another
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -19,6 +21,7 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     CursorNotFound,
+    InvalidName,
     OperationFailure,
     PyMongoError,
 )
@@ -60,6 +63,10 @@ class SourceHook(MongoHook):
                 f"connection {mongo_conn_id!r} is not defined: add it with type mongo, or set "
                 f"AIRFLOW_CONN_{mongo_conn_id.upper()}"
             ) from None
+        except AirflowConfigException as error:
+            raise InvalidConnection(f"connection {mongo_conn_id!r}: {error}") from None
+        if not self.connection.host:
+            raise InvalidConnection(f"connection {mongo_conn_id!r} names no host")
         if not self.connection.schema:
             raise InvalidConnection(
                 f"connection {mongo_conn_id!r} names no database: put it into its schema field"
@@ -225,7 +232,12 @@ class SourceHook(MongoHook):
         )
 
     def _collection(self, name: str) -> Collection[dict[str, Any]]:
-        collection: Collection[dict[str, Any]] = self.get_collection(name)
+        try:
+            # Builds the client, the first time.
+            collection: Collection[dict[str, Any]] = self.get_collection(name)
+        except (ConfigurationError, InvalidName, ValueError, TypeError, OSError) as error:
+            # Pymongo's texts name the option, and no value that could be a secret.
+            raise InvalidConnection(f"{self._where} cannot be used as it is: {error}") from None
         return collection.with_options(codec_options=OPTIONS)
 
     @property
@@ -245,6 +257,11 @@ class SourceHook(MongoHook):
         except (AutoReconnect, CursorNotFound) as error:
             if not _is_no_server(error):
                 raise
+            if "SSL" in str(error):
+                raise SourceUnavailable(
+                    f"{self._where} is there, and TLS to it fails ({_tls_failure(error)}): check "
+                    "the extras tls and tlsCAFile, and the server's certificate"
+                ) from None
             raise SourceUnavailable(
                 f"{self._where} cannot be reached: is it running, and are host and port right?"
             ) from None
@@ -277,6 +294,12 @@ def _bounds(first: str, until: str | None, after: str | None) -> dict[str, objec
 
 def _is_no_server(error: PyMongoError) -> bool:
     return type(error).__name__ == "ServerSelectionTimeoutError"
+
+
+def _tls_failure(error: PyMongoError) -> str:
+    """OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED."""
+    named = re.search(r"SSL: (\w+)", str(error))
+    return named[1] if named else "in the handshake"
 
 
 def _again_when_lost(read: Callable[[], _T]) -> _T:

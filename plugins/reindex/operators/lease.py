@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -13,6 +14,7 @@ from reindex.errors import ReindexError, ServiceUnavailable
 from reindex.leased_jobs import LeasedJob, Refusal, SortedOut, batches, lease_limit, sort_out
 from reindex.operators.nightly_job import take_kept_jobs
 from reindex.operators.run_context import CHUNK_TASK, errors_logged
+from reindex.schedule import is_due
 
 if TYPE_CHECKING:
     from reindex.hooks.jobs import JobsHook
@@ -29,8 +31,8 @@ class LeaseJobsOperator(BaseOperator):
     Returns, for each job that gets a run, the arguments of a ``TriggerDagRunOperator``:
     ``{"trigger_run_id": "job__<jobId>__<attempt>", "conf": <payload, jobId, workerId>}``.
     A payload that no run could work off is reported as failed here and now. Skips itself, with a
-    line in the log, when the Jobs service is away, the DAG is paused or enough runs are waiting:
-    the next poll looks again.
+    line in the log, when the Jobs service is away, the DAG is paused, its scheduled run is due or
+    enough runs are waiting: the next poll looks again.
 
     :param run_dag_id: the DAG that works a job off
     :param jobs_conn_id: the Jobs service, a connection of type ``http``
@@ -70,8 +72,13 @@ class LeaseJobsOperator(BaseOperator):
 
     def _leased(self, ti: Any, hook: JobsHook) -> tuple[tuple[LeasedJob, ...], str | None]:
         """The jobs that there is room for, or why none was asked for."""
-        if ti.get_dag(self.run_dag_id).is_paused:
+        dag = ti.get_dag(self.run_dag_id)
+        if dag.is_paused:
             raise AirflowSkipException(f"{self.run_dag_id} is paused: nothing is leased")
+        if is_due(dag.next_dagrun, datetime.now(timezone.utc)):
+            # Airflow creates it once no other run waits or runs: jobs that are leased as fast as
+            # others end would hold it up for good.
+            return (), f"the run scheduled for {dag.next_dagrun} is due and goes before any job"
         runs = ti.get_dr_count(dag_id=self.run_dag_id, states=ACTIVE)
         chunks = runs and ti.get_ti_count(
             dag_id=self.run_dag_id, task_ids=[CHUNK_TASK], states=OPEN

@@ -45,8 +45,9 @@ class ReportReindexOperator(BaseOperator):
     """
     Adds the chunks up, stores the result, tells the Jobs service, and fails when the run did.
 
-    XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run; the
-    ``rate`` of a real one that succeeded, from which dry runs estimate.
+    XCom: ``totalIndexed``, and the whole result as the return value, also of a failed run and
+    while the Jobs service has not heard of it (``job`` is null); the ``rate`` of a real one that
+    succeeded, from which dry runs estimate.
 
     A full run's drift goes to the metrics, and the document types that it has verified update
     their Assets.
@@ -61,14 +62,15 @@ class ReportReindexOperator(BaseOperator):
         self.jobs_conn_id = jobs_conn_id
 
     def execute(self, context: Any) -> dict[str, object]:
-        ti = context["ti"]
-        result = _result(context)
-        with errors_logged():
-            result["job"] = self._told(context, result)
-        ti.xcom_push(key=TOTAL_INDEXED, value=result[TOTAL_INDEXED])
-        # Pushed by hand as well: a return value is lost when the task then fails.
-        ti.xcom_push(key="return_value", value=result)
-        self.log.info("%s", summary(result))
+        found = _result(context)
+        # Before the Jobs service is asked for anything: what the run did stays known without it.
+        self._keep(context["ti"], {**found, "job": None})
+        try:
+            with errors_logged():
+                result = {**found, "job": self._told(context, found)}
+        finally:
+            self.log.info("%s", summary(found))
+        self._keep(context["ti"], result)
         tell_not_reached(result)
         if result["state"] != "success":
             raise RunFailed(summary(result))
@@ -78,6 +80,12 @@ class ReportReindexOperator(BaseOperator):
         for doc_type, row in verified(conf, result).items():
             context["outlet_events"][VERIFIED].add(SEARCH_INDEX[doc_type], extra=row)
         return result
+
+    @staticmethod
+    def _keep(ti: Any, result: Mapping[str, object]) -> None:
+        """Pushed by hand as well as returned: a return value is lost when the task then fails."""
+        ti.xcom_push(key=TOTAL_INDEXED, value=result[TOTAL_INDEXED])
+        ti.xcom_push(key="return_value", value=result)
 
     def _told(self, context: Any, result: Mapping[str, object]) -> dict[str, object] | None:
         """Report to the Jobs service, once a run, however often this task is tried."""
