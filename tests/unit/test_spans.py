@@ -21,7 +21,14 @@ HOURS = 8 * 3600.0
         ([(0.0, 10.0), (HOURS, HOURS + 10)], 20.0),
         ([(HOURS, HOURS + 10), (0.0, 10.0), (2.0, HOURS)], HOURS + 10),
     ],
-    ids=["nothing", "one", "overlapping", "a wait for a retry", "cleared in the morning", "bridged"],
+    ids=[
+        "nothing",
+        "one",
+        "overlapping",
+        "a wait for a retry",
+        "cleared in the morning",
+        "bridged",
+    ],
 )
 def test_pauses_are_no_work_and_waits_are(spans: list[Span], seconds: float) -> None:
     assert seconds_worked(spans) == seconds
