@@ -16,6 +16,7 @@ const CHARTS = [
   { kind: "line", title: "Documents a second", valueOf: (run) => run.docsPerSecond, format: rate },
 ];
 
+const SHOWN = ["readout", "charts", "figures"];
 const place = (id) => document.getElementById(id);
 const filters = Object.fromEntries(new URLSearchParams(location.search));
 let history = null;
@@ -113,7 +114,7 @@ function table(runs) {
     return el(
       "tr",
       { "data-run": run.runId },
-      el("th", { scope: "row" }, el("a", { href: reportPage(run.dagId, run.runId), "data-leaves": true, title: run.runId }, when(run.start))),
+      el("th", { scope: "row" }, el("a", { href: reportPage(run.dagId, run.runId), "data-leaves": true, "data-key": run.runId, title: run.runId }, when(run.start))),
       el("td", {}, kindOf(run)),
       el("td", { class: run.state === "failed" ? "bad" : null }, stateOf(run)),
       ...numbers.map((text) => el("td", { class: "number" }, text)),
@@ -156,7 +157,7 @@ function draw() {
   drawFilters();
   const some = runs.length > 0;
   show(place("empty"), some ? null : [filters, history.dagId], empty);
-  for (const id of ["readout", "charts", "figures"]) place(id).hidden = !some;
+  for (const id of SHOWN) place(id).hidden = !some;
   place("count").textContent = some ? `the last ${plural(runs.length, "run")}` : "";
   if (!some) return;
   drawCharts();
@@ -168,6 +169,10 @@ function draw() {
 function failed(error) {
   const refused = error.status === 401 || error.status === 403;
   place("loading").hidden = true;
+  if (refused) {
+    for (const id of SHOWN) place(id).hidden = true;
+    shownAs = "";
+  }
   show(place("error"), error.message, () => [
     el("h2", {}, refused ? "Nothing to see without a login" : "The history cannot be shown"),
     el("p", {}, error.message),
