@@ -11,6 +11,9 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+# Without a leading slash, as the pages: so they hold below the path of a base_url as well.
+ICON = {"icon": "reindex/static/icon.svg", "icon_dark_mode": "reindex/static/icon-dark.svg"}
+
 
 class LazyApp:
     """The pages' ASGI app, imported at its first request."""
@@ -36,12 +39,14 @@ class ReindexPlugin(AirflowPlugin):
             "href": "reindex/run?dag_id={DAG_ID}&run_id={RUN_ID}",
             "destination": "dag_run",
             "url_route": "reindex-run",
+            **ICON,
         },
         {
-            "name": "Reindex history",
+            "name": "Reindex",
             "href": "reindex/history",
             "destination": "nav",
             "nav_top_level": True,
             "url_route": "reindex-history",
+            **ICON,
         },
     ]

@@ -110,7 +110,8 @@ def found_out(
         and ``samples``
     """
     requests = run.total.wouldSend
-    known = typical(rates)
+    left = run.total_not_reached
+    known = None if left else typical(rates)
     if known is None:
         seconds, based_on = None, None
     else:
@@ -121,9 +122,15 @@ def found_out(
         "requests": requests,
         "estimatedSeconds": seconds,
         "basedOn": based_on,
-        "noEstimate": None if based_on else "no earlier run that was real, green and large enough",
+        "noEstimate": None if based_on else _why_none(left),
         "samples": list(samples),
     }
+
+
+def _why_none(not_reached: int) -> str:
+    if not_reached:
+        return f"{not_reached} documents were not looked at"
+    return "no earlier run that was real, green and large enough"
 
 
 def in_words(found: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from reindex.chunks import Chunk, chunk_from
 from reindex.doc_types import ALL
+from reindex.spans import Span, seconds_worked
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class ChunkLedger:
     What a chunk has met so far.
 
     ``position`` is the last id (of a range) or the number of ids (of a list) up to which
-    everything is accounted for; ``started`` and ``ended`` are seconds since 1970; ``error`` says
-    why the chunk's last attempt ended early.
+    everything is accounted for; ``started`` and ``ended`` are seconds since 1970, as far apart as
+    all of its attempts have worked; ``error`` says why the chunk's last attempt ended early.
     """
 
     index: int
@@ -163,7 +164,7 @@ class RunLedger:
     unbalanced: tuple[str, ...]
     chunks: int
     requests: int
-    spans: Mapping[str, tuple[float, float]]
+    spans: Mapping[str, tuple[Span, ...]]
 
     @property
     def total(self) -> Counts:
@@ -172,6 +173,11 @@ class RunLedger:
     @property
     def total_not_reached(self) -> int:
         return sum(self.not_reached.values())
+
+    @property
+    def seconds(self) -> float:
+        """How long the run worked; :func:`reindex.spans.seconds_worked`."""
+        return seconds_worked(span for spans in self.spans.values() for span in spans)
 
     @property
     def failed_by_reason(self) -> dict[str, int]:
@@ -204,7 +210,7 @@ def run_ledger(
     by_index = {ledger.index: ledger for ledger in map(ChunkLedger.from_json, ledgers)}
     counts: dict[str, Counts] = {}
     not_reached: dict[str, int] = {}
-    spans: dict[str, tuple[float, float]] = {}
+    spans: dict[str, list[Span]] = {}
     incomplete: list[Incomplete] = []
     unbalanced: list[str] = []
     planned = [chunk_from(descriptor) for descriptor in descriptors]
@@ -219,7 +225,7 @@ def run_ledger(
         for name, counted in ledger.counts.items():
             counts[name] = counts.get(name, Counts()) + counted
             if ledger.ended:
-                spans[name] = _span(spans.get(name), ledger)
+                spans.setdefault(name, []).append((ledger.started, ledger.ended))
         left = ledger.total.not_reached
         if not ledger.complete:
             incomplete.append(Incomplete(chunk.index, chunk.label, left, ledger.error))
@@ -240,7 +246,7 @@ def run_ledger(
         unbalanced=tuple(unbalanced),
         chunks=len(planned),
         requests=sum(ledger.requests for ledger in used),
-        spans=spans,
+        spans={name: tuple(each) for name, each in spans.items()},
     )
 
 
@@ -287,12 +293,6 @@ def left_undone(
 def _nothing(chunk: Chunk) -> ChunkLedger:
     """The ledger of a chunk that left none: all that was expected of it was not reached."""
     return ChunkLedger(chunk.index, {chunk.docType: Counts(expected=chunk.expected)})
-
-
-def _span(known: tuple[float, float] | None, ledger: ChunkLedger) -> tuple[float, float]:
-    if known is None:
-        return ledger.started, ledger.ended
-    return min(known[0], ledger.started), max(known[1], ledger.ended)
 
 
 def _nonzero(counts: Counts) -> dict[str, int]:

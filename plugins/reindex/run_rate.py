@@ -37,8 +37,8 @@ def rate_of(run_id: str, run: RunLedger) -> RunRate | None:
     documents = total.indexed + total.ignored + total.failed
     if documents < FEWEST_DOCUMENTS or not run.spans:
         return None
-    ended = max(end for _, end in run.spans.values())
-    seconds = ended - min(start for start, _ in run.spans.values())
+    ended = max(end for spans in run.spans.values() for _, end in spans)
+    seconds = run.seconds
     return RunRate(run_id, documents, documents / seconds, ended) if seconds > 0 else None
 
 

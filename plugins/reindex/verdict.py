@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from reindex.conf import RunConf
@@ -14,6 +14,7 @@ from reindex.doc_ids import OBJECT_ID
 from reindex.doc_types import ALL
 from reindex.dry_run import in_words
 from reindex.ledger import Counts, Failure, RunLedger
+from reindex.spans import seconds_worked
 
 # A result that is reported must stay well below the platform's 100 kB; 90 kB is our line.
 MOST_REPORTED_BYTES = 90_000
@@ -118,8 +119,9 @@ def run_result(
         "problems": list(verdict.problems),
         "totalIndexed": total.indexed,
         "docType": conf.doc_type,
+        "full": conf.full,
         **_columns(total, run.total_not_reached),
-        **_pace(total, _whole_span(run)),
+        **_pace(total, run.seconds),
         "duplicates": conf.duplicates,
         "docTypes": _by_doc_type(run),
         "drift": None if run.drift is None else round(run.drift, 6),
@@ -141,16 +143,23 @@ def run_result(
 
 
 def redrive_conf(run_id: str, run: RunLedger) -> dict[str, object] | None:
-    """The conf, ready to paste, that retries only what failed or was not reached."""
-    return {"redrive": run_id} if run.failures or run.incomplete else None
+    """
+    The conf, ready to paste, that retries only what failed or was not reached; ``None`` when
+    nothing of it can be.
+    """
+    return {"redrive": run_id} if driven_again(run.failures) or run.incomplete else None
+
+
+def driven_again(failures: Iterable[Failure]) -> list[Failure]:
+    """Those of the failures that a run can repeat: an _id that is no ObjectId is in no request."""
+    return [failure for failure in failures if OBJECT_ID.fullmatch(failure.docId)]
 
 
 def failed_ids_conf(failures: tuple[Failure, ...]) -> dict[str, object] | None:
     """The same spelled out as ids, where these fit into a conf; ``None`` where they do not."""
     if not failures or len(failures) > MOST_PASTED_IDS:
         return None
-    # An _id that is no ObjectId, which the plan found, can be in no conf.
-    again = [failure for failure in failures if OBJECT_ID.fullmatch(failure.docId)]
+    again = driven_again(failures)
     if not again:
         return None
     names = {failure.docType for failure in again}
@@ -210,20 +219,13 @@ def _by_doc_type(run: RunLedger) -> dict[str, object]:
     for name, counts in run.counts.items():
         rows[name] = {
             **_columns(counts, run.not_reached.get(name, 0)),
-            **_pace(counts, run.spans.get(name, (0.0, 0.0))),
+            **_pace(counts, seconds_worked(run.spans.get(name, ()))),
         }
     return rows
 
 
-def _pace(counts: Counts, span: tuple[float, float]) -> dict[str, object]:
-    seconds = span[1] - span[0]
+def _pace(counts: Counts, seconds: float) -> dict[str, object]:
     return {
         "seconds": round(seconds, 3),
         "docsPerSecond": round(counts.fetched / seconds, 1) if seconds > 0 else None,
     }
-
-
-def _whole_span(run: RunLedger) -> tuple[float, float]:
-    """From the first chunk's start to the last one's end."""
-    starts, ends = zip(*run.spans.values(), strict=True) if run.spans else ((0.0,), (0.0,))
-    return min(starts), max(ends)

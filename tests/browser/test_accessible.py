@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from sandbox.stack import Stack
 from tests.browser.conftest import Runs
 from tests.browser.page import Page
+from tests.e2e.scheduled_run import DAG_ID, RUN_SECONDS
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
 THEMES = ("light", "dark")
@@ -36,6 +37,23 @@ def test_names_headings_and_contrast(page: Page, runs: Runs, which: str, theme: 
     found: dict[str, Any] = page.driver.execute_script(AUDIT)
     assert found["checked"] > 20
     assert found["problems"] == []
+
+
+def test_names_headings_and_contrast_while_it_runs(page: Page, runs: Runs, running: Stack) -> None:
+    running.platform.put_faults([{"kind": "latency", "ms": 200}])
+    try:
+        conf = {"docType": "creator", "maxInFlight": 1}
+        run_id = running.airflow.trigger(DAG_ID, conf)
+        for theme in THEMES:
+            page.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
+            page.open_report(run_id)
+            page.wait(lambda: page.all(".try-running"), "a running chunk", 30)
+            assert page.all('[role="progressbar"]')
+            found: dict[str, Any] = page.driver.execute_script(AUDIT)
+            assert found["problems"] == []
+    finally:
+        running.platform.clear_faults()
+    running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
 
 
 def test_the_audit_sees_what_is_wrong(page: Page, runs: Runs) -> None:

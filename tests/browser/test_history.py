@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from selenium.webdriver.common.keys import Keys
 
@@ -11,6 +11,7 @@ from tests.browser.conftest import Ended, Runs
 from tests.browser.page import Page
 from tests.e2e.scheduled_run import DAG_ID
 
+LAST = "limit=90&order_by=-run_after"
 COLUMNS = ("indexed", "ignored", "unchanged", "missing", "failed", "notReached")
 
 
@@ -36,7 +37,7 @@ def test_the_table_holds_the_figures_of_the_reports(page: Page, runs: Runs) -> N
 
 
 def test_every_run_is_a_link_in_every_chart(page: Page, runs: Runs, running: Stack) -> None:
-    known = running.airflow.api("GET", f"dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
+    known = running.airflow.api("GET", f"dags/{DAG_ID}/dagRuns?{LAST}")["dag_runs"]
     page.open_history()
     charts = page.all("svg.chart")
     assert len(charts) == 4
@@ -89,9 +90,63 @@ def test_an_empty_history_says_what_to_do(page: Page, runs: Runs) -> None:
     page.wait(lambda: page.all("svg.chart"), "all runs again")
 
 
-def test_it_is_found_in_airflows_navigation(page: Page, runs: Runs, running: Stack) -> None:
+ENTRY = 'a[href*="plugin/reindex-history"]'
+LOADED = "return arguments[0].complete && arguments[0].naturalWidth > 0"
+
+
+def test_it_is_found_in_airflows_navigation_and_leads_to_the_runs_own_tab(
+    page: Page, runs: Runs, running: Stack
+) -> None:
     page.driver.get(f"{running.airflow.url}/")
-    link = page.wait(lambda: page.all('a[href*="plugin/reindex-history"]'), "the menu's entry", 20)
-    page.driver.execute_script("arguments[0].click()", link[0])
+    (link,) = page.wait(lambda: page.all(ENTRY), "the menu's entry", 20)
+    assert link.text == "Reindex"
+    (icon,) = page.all(f"{ENTRY} img")
+    page.wait(lambda: page.driver.execute_script(LOADED, icon), "its icon")
+    page.driver.execute_script("arguments[0].click()", link)
+    page.enter_frame()
+    newest = page.all("svg.chart a")[-1]
+    page.driver.execute_script("arguments[0].focus()", newest)
+    newest.send_keys(Keys.ENTER)
+    page.driver.switch_to.default_content()
+    page.wait(lambda: "/runs/" in page.driver.current_url, "the run's page", 20)
+    page.enter_frame()
+    assert page.text("#run .id") in unquote(
+        page.driver.execute_script("return parent.location.href")
+    )
+
+
+def test_the_history_of_a_runs_tab_is_not_shown_below_that_run(
+    page: Page, runs: Runs, running: Stack
+) -> None:
+    page.open_report_in_airflow(runs.clean.run_id)
+    page.one("#links a").click()
+    page.driver.switch_to.default_content()
+    page.wait(lambda: page.driver.current_url.endswith("plugin/reindex-history"), "the history", 20)
     page.enter_frame()
     assert page.all("svg.chart")
+
+
+def test_an_answer_that_comes_late_does_not_replace_a_later_choice(page: Page, runs: Runs) -> None:
+    page.open_history()
+    page.driver.execute_script(LATE)
+    page.choose("docType", "creator")
+    page.choose("docType", "project")
+    page.wait(lambda: page.driver.execute_script("return window.answered === 2"), "both answers")
+    page.one("summary").click()
+    assert page.all(f'tr[data-run="{runs.clean.run_id}"]')
+    assert page.all(f'tr[data-run="{runs.failed.run_id}"]') == []
+
+
+# The first of two answers arrives after the second.
+LATE = """
+const fetched = window.fetch;
+window.answered = 0;
+let asked = 0;
+window.fetch = async (...given) => {
+  const late = ++asked === 1;
+  const answer = await fetched(...given);
+  if (late) await new Promise((done) => setTimeout(done, 1500));
+  setTimeout(() => { window.answered += 1; }, 100);
+  return answer;
+};
+"""

@@ -25,7 +25,7 @@ def test_a_viewer_reads_and_cannot_press(page: Page, runs: Runs, running: Stack)
     page.open_report(runs.failed.run_id)
     assert page.figure("failed") == runs.failed.result["failed"]
     assert page.all("#redrive") == []
-    assert "Ask somebody who may" in page.text(".answers")
+    assert "ask somebody who may" in page.text(".answers")
     page.expected.append("403")
     url = f"{running.airflow.url}/api/v2/dags/{DAG_ID}/dagRuns"
     conf = runs.failed.result["redrive"]

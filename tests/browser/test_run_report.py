@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from reindex.views.run_report import MEANINGS
 from sandbox.chromium import downloads_of
@@ -56,7 +58,10 @@ def test_a_failed_run_says_what_and_why(page: Page, runs: Runs) -> None:
     title = page.text("#verdict-title")
     assert f"{result['failed']} failed" in title
     assert f"{result['notReached']} not reached" in title
-    assert [each.text for each in page.all(".problems li")] == result["problems"]
+    told = [each.text for each in page.all(".problems li")]
+    assert told[:-1] == result["problems"]
+    assert told[-1].startswith("1 document cannot be re-driven")
+    assert "First correct the documents" in page.text(".answers")
     for row in page.all("#reasons tbody tr"):
         assert MEANINGS[row.get_attribute("data-reason") or ""] in row.text
 
@@ -70,18 +75,48 @@ def test_a_dry_run_says_what_would_be_sent(page: Page, runs: Runs) -> None:
     assert samples == [each["payload"] for each in result["dryRun"]["samples"]]
 
 
+def tries_of(running: Stack, run: Ended, index: int) -> list[tuple[str, float, float]]:
+    """Their states, starts and ends, as Airflow's own API has them."""
+    path = f"dags/{DAG_ID}/dagRuns/{run.run_id}/taskInstances/reindex_chunk/{index}/tries"
+    found = running.airflow.api("GET", path)["task_instances"]
+    return [
+        (each["state"], moment(each["start_date"]), moment(each["end_date"]))
+        for each in sorted(found, key=lambda each: each["try_number"])
+    ]
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def share(bar: WebElement, name: str) -> float:
+    return float((bar.get_dom_attribute(name) or "").removesuffix("%"))
+
+
 def test_every_try_is_visible_and_leads_to_its_task(page: Page, runs: Runs, running: Stack) -> None:
     page.open_report(runs.failed.run_id)
     instances = running.airflow.task_instances(DAG_ID, runs.failed.run_id, "reindex_chunk")
     assert max(each["try_number"] for each in instances) > 1
-    for each in instances:
-        row = f'tr[data-chunk="{each["map_index"]}"]'
-        tries = page.all(f"{row} .try")
-        assert len(tries) == each["try_number"]
-        assert len(page.all(f"{row} .try-failed")) == len(page.all(f"{row} .cross"))
+    indexes = sorted(each["map_index"] for each in instances)
+    tries = {index: tries_of(running, runs.failed, index) for index in indexes}
+    began = min(start for some in tries.values() for _, start, _ in some)
+    whole = max(end for some in tries.values() for _, _, end in some) - began
+    for index, some in tries.items():
+        row = f'tr[data-chunk="{index}"]'
+        bars = page.all(f"{row} .try")
+        assert len(bars) == len(some)
+        for bar, (state, start, end) in zip(bars, some, strict=True):
+            failed = state in ("failed", "up_for_retry")
+            kind = "try-failed" if failed else f"try-{state}"
+            assert bar.get_dom_attribute("class") == f"try {kind}"
+            width = max(0.5, 100 * (end - start) / whole)
+            assert share(bar, "width") == pytest.approx(width, abs=0.1)
+            x = min(100 * (start - began) / whole, 100 - width)
+            assert share(bar, "x") == pytest.approx(x, abs=0.1)
+        assert len(page.all(f"{row} .cross")) == len(page.all(f"{row} .try-failed"))
         href = page.one(f"{row} .name").get_attribute("href") or ""
         path = f"/dags/{DAG_ID}/runs/{runs.failed.run_id}/tasks/reindex_chunk/mapped"
-        assert unquote(href).endswith(f"{path}/{each['map_index']}")
+        assert unquote(href).endswith(f"{path}/{index}")
 
 
 def rows(page: Page) -> list[str]:
@@ -141,9 +176,12 @@ def test_a_running_run_updates_itself_and_ends_in_its_verdict(
     tried = page.wait(lambda: page.all(".try-running"), "a running chunk", 30)
     assert tried
     deadline = time.monotonic() + RUN_SECONDS
+    order = page.one('[data-key="chunk-order"]')
     while page.one("#verdict").get_attribute("data-tone") == "calm" and time.monotonic() < deadline:
         seen.add(progress(page))
         time.sleep(0.2)
+    # Drawn anew all the while, and still the very element that a person may have open.
+    assert order.is_displayed()
     running.platform.clear_faults()
     state = running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
     result: dict[str, Any] = running.airflow.xcom(DAG_ID, run_id, "report")
@@ -163,7 +201,11 @@ def test_the_button_drives_again_exactly_what_failed(
     failed = runs.failed
     running.platform.reset_requests()
     page.open_report_in_airflow(failed.run_id)
+    left = failed.result["failed"] + failed.result["notReached"]
     page.one("#redrive").click()
+    # All but the one whose _id no request can hold.
+    assert page.text("#redrive-title") == f"Re-drive {left - 1} documents?"
+    assert "1 document cannot be re-driven" in page.text("dialog")
     shown = json.loads(page.text("dialog pre"))
     assert shown == failed.result["redrive"] == {"redrive": failed.run_id}
     page.one("#redrive-go").click()
@@ -176,12 +218,16 @@ def test_the_button_drives_again_exactly_what_failed(
     assert running.airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["conf"] == shown
     assert running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS) == "success"
     result = running.airflow.xcom(DAG_ID, run_id, "report")
-    left = failed.result["failed"] + failed.result["notReached"]
-    # All but the one whose _id no request can hold.
     assert result["planned"] == left - 1
     page.enter_frame()
     page.wait(lambda: page.text("#verdict-title") == "The index is right", "its verdict", 15)
     assert page.figure("ignored") + page.figure("indexed") == left - 1
+    page.open_report(failed.run_id)
+    assert "a re-drive has succeeded since" in page.text("#verdict-title")
+    link = page.one('[data-key="redriven"]').get_attribute("href") or ""
+    assert run_id in unquote(link)
+    # The other tests look at a run that nobody has repeated.
+    running.airflow.api("DELETE", f"dags/{DAG_ID}/dagRuns/{run_id}")
 
 
 def test_what_airflow_refuses_is_said_in_words(page: Page, runs: Runs) -> None:
@@ -193,6 +239,35 @@ def test_what_airflow_refuses_is_said_in_words(page: Page, runs: Runs) -> None:
     said = page.wait(lambda: page.text("dialog .said"), "the refusal")
     assert "not logged in" in said
     assert page.text("#redrive-go") == "Try again"
+
+
+def test_a_login_that_ran_out_is_said_and_mended_by_another_try(page: Page, runs: Runs) -> None:
+    page.open_report(runs.clean.run_id)
+    cookie = page.driver.get_cookie("_token")
+    assert cookie
+    page.driver.delete_all_cookies()
+    page.expected.append("401")
+    page.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait(lambda: "not logged in" in page.text("#lost"), "the refusal")
+    assert not page.one("#verdict").is_displayed()
+    page.driver.add_cookie(cookie)
+    page.one('[data-key="again"]').click()
+    page.wait(lambda: page.one("#verdict").is_displayed(), "the report again")
+    assert not page.one("#lost").is_displayed()
+
+
+def test_a_page_that_stays_open_sees_that_its_run_goes_on(
+    page: Page, runs: Runs, running: Stack
+) -> None:
+    """Its report is cleared, and somebody comes back to the page."""
+    page.open_report(runs.missing.run_id)
+    before = page.text("#verdict-title")
+    clear = {"dry_run": False, "dag_run_id": runs.missing.run_id, "task_ids": ["report"]}
+    running.airflow.api("POST", f"dags/{DAG_ID}/clearTaskInstances", clear)
+    page.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait(lambda: page.text("#verdict-title") != before, "what it is now")
+    running.airflow.wait_for_run(DAG_ID, runs.missing.run_id, RUN_SECONDS)
+    page.wait(lambda: page.text("#verdict-title") == before, "the verdict again", 15)
 
 
 def test_an_unknown_run_is_said_in_words(page: Page, running: Stack) -> None:
@@ -212,11 +287,13 @@ def test_a_lost_connection_is_said_and_mends_itself(page: Page, runs: Runs, runn
         offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         page.expected.append("ERR_INTERNET_DISCONNECTED")
         page.driver.execute_cdp_cmd("Network.enable", {})
-        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
-        said = page.wait(lambda: page.text("#lost"), "the word that the connection is lost")
-        assert "connection is lost" in said
-        online = {**offline, "offline": False}
-        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+        try:
+            page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+            said = page.wait(lambda: page.text("#lost"), "the word that the connection is lost")
+            assert "connection is lost" in said
+        finally:
+            online = {**offline, "offline": False}
+            page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
         page.one('[data-key="again"]').click()
         page.wait(lambda: not page.one("#lost").is_displayed(), "the connection")
     finally:
@@ -229,9 +306,12 @@ def test_hostile_text_is_shown_as_text(page: Page, runs: Runs) -> None:
         page.open_report(run.run_id)
         page.wait(lambda: rows(page), "the documents")
         assert HOSTILE in page.text("#documents")
-        page.one('[data-key="search"]').send_keys(HOSTILE)
-        page.wait(lambda: len(rows(page)) == 1, "the hostile document")
-        assert HOSTILE in rows(page)[0]
+        search = page.one('[data-key="search"]')
+        search.send_keys("no such")
+        page.wait(lambda: "No document" in rows(page)[0], "an empty answer")
+        search.send_keys(Keys.BACKSPACE * len("no such") + HOSTILE)
+        page.wait(lambda: HOSTILE in rows(page)[0], "the hostile document")
+        assert len(rows(page)) == 1
         assert page.all("img, script[onerror], [onerror], iframe") == []
     page.open_report(runs.dry.run_id)
     assert HOSTILE in page.text("#samples")

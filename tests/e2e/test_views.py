@@ -9,7 +9,7 @@ import jwt
 import pytest
 import requests
 
-from reindex.views.urls import run_report_url
+from reindex.views.urls import HISTORY_ROUTE, run_report_url
 from sandbox.local_airflow import USER, VIEWER, LocalAirflow
 from sandbox.processes import wait_until
 from sandbox.stack import Stack
@@ -91,13 +91,19 @@ def test_tasks_link_to_the_report_and_its_one_line_ends_the_log(
         path = f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task}/links"
         index = 0 if task == "reindex_chunk" else -1
         assert linked(stack.airflow, f"{path}?map_index={index}") == {"Run report": address}
-    assert requests.get(address, timeout=30).headers["content-type"].startswith("text/html")
-    views = [
-        view["url_route"]
+    # Airflow answers any address with its UI, which shows there what a plugin has registered.
+    views = {
+        view["url_route"]: view
         for plugin in stack.airflow.api("GET", "plugins")["plugins"]
         for view in plugin["external_views"]
-    ]
-    assert {"reindex-run", "reindex-history"} <= set(views)
+    }
+    assert views[HISTORY_ROUTE]["destination"] == "nav"
+    report = views[address.rsplit("/plugin/", 1)[1]]
+    assert report["destination"] == "dag_run"
+    shell = report["href"].replace("{DAG_ID}", DAG_ID).replace("{RUN_ID}", run_id)
+    for path, holds in ((shell, "<title>Run report"), (report["icon"], "<svg")):
+        answer = requests.get(f"{stack.airflow.url}/{path}", timeout=30)
+        assert (answer.status_code, holds in answer.text) == (200, True), path
 
     log = [
         json.loads(line) for line in stack.airflow.task_log(DAG_ID, run_id, "report").split("\n")

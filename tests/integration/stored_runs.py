@@ -40,6 +40,7 @@ class StoredRun:
     planned: Sequence[Mapping[str, object]] | None = None
     facts: Mapping[str, object] | None = None
     plan_error: str | None = None
+    job: Mapping[str, object] | None = None
     chunks: Mapping[int, Tries] = field(default_factory=dict)
     ledgers: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     checkpoints: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class StoredRun:
             ("plan", -1, "return_value", self.planned and list(self.planned)),
             ("plan", -1, "plan", self.facts),
             ("plan", -1, "error", self.plan_error),
+            ("plan", -1, "job", self.job),
             ("report", -1, "return_value", self.result),
         ]
         ledgers = [(CHUNK, index, "return_value", each) for index, each in self.ledgers.items()]

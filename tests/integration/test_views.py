@@ -39,11 +39,13 @@ def client() -> Iterator[Any]:
 @pytest.fixture
 def session(client: Any) -> Iterator[Any]:
     """The metadata database, without runs."""
+    from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
 
     with create_session() as session:
         session.execute(delete(DagRun))
+        session.execute(delete(DagModel))
         session.commit()
         yield session
 
@@ -71,6 +73,16 @@ def shown(client: Any, page: str = "run", **query: Any) -> Any:
 def stored(session: Any, *runs: StoredRun) -> None:
     for run in runs:
         run.store(session)
+    session.commit()
+
+
+def paused(session: Any) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+
+    session.merge(DagBundleModel(name="of the tests"))
+    session.flush()
+    session.add(DagModel(dag_id=DAG_ID, bundle_name="of the tests", is_paused=True))
     session.commit()
 
 
@@ -122,7 +134,7 @@ def test_a_run_that_has_ended_shows_what_its_report_says(client: Any, session: A
 def test_a_run_that_goes_on_shows_checkpoints_and_retries(client: Any, session: Any) -> None:
     begun = a_chunk(1, indexed=4, failed=1, expected=20, complete=False)
     planned = [*planned_for(LEDGERS[:1]), descriptor(1, 20), descriptor(2, 30)]
-    checkpoint = {"chunk": chunk_from(planned[1]).label, **begun, "ended": 0.0}
+    checkpoint = {"chunk": chunk_from(planned[1]).label, **begun}
     stored(
         session,
         StoredRun(
@@ -190,6 +202,46 @@ def test_a_report_from_before_a_chunk_was_cleared_alone_is_not_shown(
     report = shown(client)
     assert report["totals"]["indexed"] == 6
     assert "cleared alone" in report["verdict"]["problems"][0]
+
+
+def test_a_report_that_failed_before_it_left_anything(client: Any, session: Any) -> None:
+    stored(session, an_ended_run(LEDGERS, state="failed", report_state="failed", result=None))
+    report = shown(client)
+    assert report["reportState"] == "failed"
+    assert "the report task failed" in report["verdict"]["problems"][0]
+
+
+def test_a_night_whose_job_has_not_heard(client: Any, session: Any) -> None:
+    told = {"result": result_of(LEDGERS) | {"job": None}, "report_state": "failed"}
+    stored(session, an_ended_run(LEDGERS, state="failed", job={"jobId": "j"}, **told))
+    assert "did not hear" in shown(client)["verdict"]["unheard"]
+
+
+def test_a_run_that_waits_says_for_what(client: Any, session: Any) -> None:
+    stored(
+        session,
+        StoredRun("other", state="running"),
+        StoredRun("run", state="queued", conf={"dryRun": True}),
+    )
+    report = shown(client)
+    assert (report["behind"], report["paused"], report["dryRun"]) == ("other", False, True)
+    paused(session)
+    assert shown(client)["paused"] is True
+
+
+def test_the_last_run_that_repeats_it_is_named(client: Any, session: Any) -> None:
+    again = {"redrive": "run"}
+    stored(
+        session,
+        StoredRun("before", conf=again),
+        an_ended_run(LEDGERS, state="failed"),
+        StoredRun("first", state="failed", conf=again),
+        StoredRun("second", conf=again),
+        StoredRun("dry", conf=again | {"dryRun": True}),
+        StoredRun("of another", conf={"redrive": "run2"}),
+    )
+    assert shown(client)["redriven"] == {"runId": "second", "state": "success"}
+    assert shown(client, run_id="second")["redriven"] is None
 
 
 def test_what_there_is_no_report_of(client: Any, session: Any) -> None:
@@ -299,8 +351,24 @@ def test_history_in_order_with_what_left_no_report(client: Any, session: Any) ->
         "scheduled__2",
         "scheduled__3",
     ]
+    assert [run["dryRun"] for run in past["runs"]] == [False] * 3
     creators = shown(client, "history", docType="creator")["runs"][0]
     assert (creators["totals"]["indexed"], creators["drift"]) == (5, 0.625)
+
+
+def test_a_report_that_is_out_of_date_is_in_no_history(client: Any, session: Any) -> None:
+    """As the run's own page has it."""
+    late = {0: ("failed",) * 7 + ("success",), 1: ("success",)}
+    stored(
+        session,
+        night(1, chunks=late, planned=planned_for(LEDGERS)),
+        night(2, report_state="skipped", state="failed"),
+        night(3, conf={"dryRun": True}),
+        night(4),
+    )
+    runs = shown(client, "history")["runs"]
+    assert [run["totals"] is None for run in runs] == [True, True, False, False]
+    assert [run["dryRun"] for run in runs] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -397,4 +465,4 @@ def test_a_run_takes_few_queries_however_many_chunks_it_has(session: Any, chunks
         assert len(read_run(session, DAG_ID, "run").ledgers) == chunks
     finally:
         event.remove(session.get_bind(), "before_cursor_execute", count)
-    assert len(made) == 5
+    assert len(made) == 6

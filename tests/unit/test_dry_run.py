@@ -195,6 +195,13 @@ def test_the_estimate_is_from_the_typical_rate_and_obeys_the_ceiling(
     }
 
 
+def test_a_dry_run_that_did_not_see_everything_estimates_nothing() -> None:
+    chunk = {"index": 0, "docType": "creator", "offset": 0, "expected": 600}
+    found = found_out(run_ledger([chunk], []), RATES, None, [])
+    assert (found["estimatedSeconds"], found["basedOn"]) == (None, None)
+    assert found["noEstimate"] == "600 documents were not looked at"
+
+
 def test_without_an_earlier_run_there_is_no_estimate_but_a_reason() -> None:
     found = found_out(a_run(600), [], 10.0, [])
     assert (found["estimatedSeconds"], found["basedOn"]) == (None, None)

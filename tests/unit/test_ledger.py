@@ -157,7 +157,8 @@ def test_a_run_adds_its_chunks_up_whatever_their_order() -> None:
     assert (run.failures, run.missing) == ((creator_failure,), (("creator", hex_id(2)),))
     assert (run.chunks, run.requests, run.total_not_reached) == (2, 16, 0)
     assert (run.incomplete, run.unbalanced) == ((), ())
-    assert run.spans == {"creator": (1.0, 3.0), "project": (5.0, 9.0)}
+    assert run.spans == {"creator": ((1.0, 3.0),), "project": ((5.0, 9.0),)}
+    assert run.seconds == 8.0
     assert run.failed_by_reason == {"server": 1}
     assert run.drift == 5 / 12
 
@@ -221,7 +222,7 @@ def test_a_run_of_nothing_is_empty_and_has_no_drift() -> None:
     assert (run.total, run.total_not_reached, run.drift, run.chunks) == (Counts(), 0, None, 0)
 
 
-def test_a_span_is_from_the_first_start_to_the_last_end_of_what_ended() -> None:
+def test_a_chunk_that_left_no_end_has_no_span() -> None:
     more = descriptor_of(RangeChunk(2, "creator", hex_id(50), None, 4))
     unfinished = descriptor_of(RangeChunk(3, "creator", hex_id(90), None, 4))
     ledgers = [
@@ -229,7 +230,8 @@ def test_a_span_is_from_the_first_start_to_the_last_end_of_what_ended() -> None:
         complete(2, "creator", Counts(4, fetched=4, indexed=4), started=2.0, ended=9.0),
         complete(3, "creator", Counts(4), complete=False, started=1.0, ended=0.0),
     ]
-    assert run_ledger([CREATORS, more, unfinished], ledgers).spans == {"creator": (2.0, 9.0)}
+    run = run_ledger([CREATORS, more, unfinished], ledgers)
+    assert run.spans == {"creator": ((5.0, 6.0), (2.0, 9.0))}
 
 
 @given(
@@ -267,14 +269,14 @@ def test_documents_that_appeared_do_not_hide_those_that_were_not_reached() -> No
     assert run.counts["creator"] == replace(grown, appeared=3)
 
 
-def test_the_time_of_a_type_is_from_its_first_chunk_to_its_last() -> None:
+def test_the_time_of_a_run_is_from_its_first_chunk_to_its_last() -> None:
     chunks = [descriptor_of(SliceChunk(index, "creator", index * 10, 10)) for index in range(3)]
     times = [(5.0, 8.0), (3.0, 4.0), (6.0, 7.0)]
     ledgers = [
         complete(index, "creator", ALL_WELL, started=started, ended=ended)
         for index, (started, ended) in enumerate(times)
     ]
-    assert run_ledger(chunks, ledgers).spans == {"creator": (3.0, 8.0)}
+    assert run_ledger(chunks, ledgers).seconds == 5.0
 
 
 def test_a_rejection_of_the_plan_counts_also_where_its_type_has_no_chunk() -> None:

@@ -29,6 +29,7 @@ from tests.unit.builders import a_failure, hex_id, ids
 
 CREATORS = RunConf(doc_types=("creator",))
 BOTH = RunConf(doc_types=("creator", "project"))
+DRY = RunConf(doc_types=("creator",), dry_run=True)
 OF_IDS = RunConf(doc_types=("creator",), doc_ids=tuple(ids(10)))
 MOST_BODY_BYTES = 100_000
 
@@ -200,6 +201,7 @@ def test_the_result_holds_every_figure() -> None:
         "problems": [],
         "totalIndexed": 12,
         "docType": "creator",
+        "full": True,
         **row,
         "seconds": 2.5,
         "docsPerSecond": 8.0,
@@ -260,6 +262,19 @@ def test_nothing_is_driven_again_when_nothing_is_left() -> None:
     run = a_run(done(indexed=5))
     assert redrive_conf("run-1", run) is None
     assert failed_ids_conf(()) is None
+
+
+def test_what_no_request_can_hold_is_not_driven_again() -> None:
+    strange = Failure("creator", "42", "unreadable", None, 0, "_id is a int")
+    run = a_run(done(indexed=5, failed=1), failures=(strange,))
+    assert result_of(run)["redrive"] is None
+    both = a_run(done(indexed=5, failed=2), failures=(strange, a_failure(hex_id(1))))
+    assert result_of(both)["redrive"] == {"redrive": "run-1"}
+
+
+@pytest.mark.parametrize(("conf", "full"), [(CREATORS, True), (OF_IDS, False), (DRY, False)])
+def test_the_result_says_whether_the_run_was_about_everything(conf: RunConf, full: bool) -> None:
+    assert result_of(a_run(done(indexed=5)), conf)["full"] is full
 
 
 def test_the_ids_to_retry_are_named_with_their_type_while_they_fit() -> None:
@@ -370,7 +385,6 @@ def would(send: int = 0, failed: int = 0) -> Counts:
     return Counts(expected=send + failed, fetched=send + failed, wouldSend=send, failed=failed)
 
 
-DRY = RunConf(doc_types=("creator",), dry_run=True)
 FOUND = {
     "requests": 97, "estimatedSeconds": 194.0, "basedOn": {"docsPerSecond": 0.5, "runs": ["r"]},
     "noEstimate": None, "samples": [],

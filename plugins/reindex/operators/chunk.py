@@ -212,7 +212,7 @@ class ReindexChunkOperator(BaseOperator):
             sent = f"dry run, would index {total.wouldSend}"
         self.log.info(
             "chunk %d, %s: %s, unchanged %d, missing %d, failed %d, "
-            "not reached %d; %d requests, %.1f s since its first attempt",
+            "not reached %d; %d requests, %.1f s of work",
             chunk.index, chunk.label, sent, total.unchanged, total.missing, total.failed,
             total.not_reached, ledger.requests, ledger.ended - ledger.started,
         )  # fmt: skip
@@ -235,14 +235,19 @@ def _most_refused(conf: RunConf, chunk: Chunk) -> int:
 
 def _begun(saved: object, chunk: Chunk) -> ChunkLedger:
     """The ledger to go on with: what an earlier attempt of the same chunk saved, or a new one."""
+    now = time.time()
     if isinstance(saved, Mapping) and saved.get("chunk") == chunk.label:
-        return ChunkLedger.from_json(saved)
+        ledger = ChunkLedger.from_json(saved)
+        # The time between the attempts, hours when somebody cleared the chunk, is no work.
+        worked = max(0.0, ledger.ended - ledger.started)
+        return replace(ledger, started=now - worked, ended=0.0)
     counts = {chunk.docType: Counts(expected=chunk.expected)}
-    return ChunkLedger(chunk.index, counts, started=time.time())
+    return ChunkLedger(chunk.index, counts, started=now)
 
 
 def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
-    store.set(STATE_KEY, {"chunk": chunk.label, **ledger.to_json()})
+    saved = replace(ledger, ended=time.time())
+    store.set(STATE_KEY, {"chunk": chunk.label, **saved.to_json()})
 
 
 async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:

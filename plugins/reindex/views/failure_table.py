@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reindex.ledger import ChunkLedger, Failure
 from reindex.views.records import RunRecord
 
 FAILED, MISSING = "failed", "missing"
@@ -69,21 +70,21 @@ def failures_csv(rows: Iterable[Row]) -> str:
 
 def _rows(record: RunRecord) -> Iterator[Row]:
     for each in record.rejected:
-        yield _failed(each, None)
+        yield _failed(Failure(**each), None)
     for descriptor in record.descriptors or ():
         index = descriptor["index"]
-        ledger = record.ledgers.get(index)
-        if ledger is None:
+        if index not in record.ledgers:
             continue
-        for each in ledger["failures"]:
-            yield _failed(each, index)
-        for doc_type, doc_id in ledger["missing"]:
+        ledger = ChunkLedger.from_json(record.ledgers[index])
+        for failure in ledger.failures:
+            yield _failed(failure, index)
+        for doc_type, doc_id in ledger.missing:
             yield _row(doc_type, doc_id, MISSING, chunk=index)
 
 
-def _failed(failure: Mapping[str, Any], chunk: int | None) -> Row:
-    given = {name: failure[name] for name in ("reason", "status", "attempts", "message")}
-    return _row(failure["docType"], failure["docId"], FAILED, chunk=chunk, **given)
+def _failed(failure: Failure, chunk: int | None) -> Row:
+    given = {name: getattr(failure, name) for name in ("reason", "status", "attempts", "message")}
+    return _row(failure.docType, failure.docId, FAILED, chunk=chunk, **given)
 
 
 def _row(doc_type: str, doc_id: str, outcome: str, **known: Any) -> Row:

@@ -29,13 +29,24 @@ class ChunkTask:
 
 
 @dataclass(frozen=True)
+class OtherRun:
+    """A run that this one waits for, or that repeats what this one left."""
+
+    run_id: str
+    state: str
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """
     A run, as far as it is.
 
     ``descriptors`` is what it planned, ``None`` before the plan has ended; ``ledgers`` are the
     JSON ledgers of its chunks by index, of a chunk that still runs its last checkpoint;
-    ``result`` is what its report left.
+    ``report_state`` is that of its report task and ``result`` what that left, both ``None`` when
+    they say how things were before something was cleared; ``registered_job`` is the job of a
+    scheduled run. ``active`` is another run of the DAG that is at work, ``redriven`` the last
+    run that repeats this one.
     """
 
     dag_id: str
@@ -50,16 +61,29 @@ class RunRecord:
     plan_error: str | None = None
     ledgers: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     tasks: Mapping[int, ChunkTask] = field(default_factory=dict)
+    report_state: str | None = None
     result: Mapping[str, Any] | None = None
+    registered_job: Mapping[str, Any] | None = None
+    paused: bool = False
+    active: OtherRun | None = None
+    redriven: OtherRun | None = None
 
     @property
     def ended(self) -> bool:
         return self.state in RUN_ENDED
 
+    @property
+    def dry_run(self) -> bool:
+        return is_dry_run(self.conf)
+
+    @property
+    def has_job(self) -> bool:
+        return bool(self.registered_job or (self.conf or {}).get("jobId"))
+
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run in the history; ``result`` is what its report left, if it left one."""
+    """A run in the history; ``result`` as in a :class:`RunRecord`."""
 
     run_id: str
     state: str
@@ -67,6 +91,12 @@ class PastRun:
     start: datetime | None
     end: datetime | None
     result: Mapping[str, Any] | None = None
+    dry_run: bool = False
+
+
+def is_dry_run(conf: Mapping[str, Any] | None) -> bool:
+    """As the conf says it, which may be one that the plan refuses."""
+    return (conf or {}).get("dryRun") is True
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

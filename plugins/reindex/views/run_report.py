@@ -7,23 +7,31 @@ ran, the same functions add up what the chunks have left so far.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf, parse_conf
 from reindex.errors import ReindexError
-from reindex.ledger import Counts, Failure, RunLedger, run_ledger
-from reindex.verdict import Verdict, run_result, verdict_of
+from reindex.ledger import ChunkLedger, Failure, RunLedger, run_ledger
+from reindex.verdict import Verdict, driven_again, run_result, verdict_of
 from reindex.views.columns import columns_of, drift_of
 from reindex.views.failure_table import MEANINGS
-from reindex.views.records import ChunkTask, RunRecord, Try, iso, seconds_between
+from reindex.views.records import ChunkTask, OtherRun, RunRecord, Try, iso, seconds_between
 
 NO_STATUS = "no_status"  # as the UI calls a task that nobody has looked at yet
 UNREPORTED = (
     "the report task did not run after the chunks: Airflow ended the run before it, as it does at "
     "dagrun_timeout, or chunks were cleared alone. The figures are those that the chunks left"
+)
+REPORT_FAILED = (
+    "the report task failed before it left its figures: its log says why. Once that is mended, "
+    "clear the task report. The figures are those that the chunks left"
+)
+UNHEARD = (
+    "the Jobs service did not hear of this run's end: the log of the report task says why. Once "
+    "that is mended, clear the task report: it tells the service again"
 )
 
 
@@ -31,7 +39,7 @@ def run_report(record: RunRecord, now: datetime) -> dict[str, Any]:
     """The page's data, as JSON."""
     ledger = run_ledger(
         record.descriptors or (),
-        record.ledgers.values(),
+        _ledgers(record, now),
         (Failure(**each) for each in record.rejected),
     )
     result = record.result or _result_so_far(record, ledger)
@@ -48,14 +56,31 @@ def run_report(record: RunRecord, now: datetime) -> dict[str, Any]:
         "seconds": seconds_between(record.start, record.end if record.ended else now),
         "now": iso(now),
         "verdict": _verdict(record, result),
-        "dryRun": result.get("dryRun"),
+        "reportState": record.report_state,
+        "dryRun": record.dry_run,
+        "foundOut": result.get("dryRun"),
         "totals": totals,
         "docTypes": _doc_types(result),
-        "progress": _progress(record, totals, now),
+        "progress": _progress(record, totals),
         "chunks": _chunks(record),
         "failures": _failures(ledger),
         "redrive": result["redrive"] if record.ended else None,
+        "redriven": _run(record.redriven),
+        "paused": record.paused,
+        "behind": record.active.run_id if record.active and record.state == "queued" else None,
     }
+
+
+def _run(other: OtherRun | None) -> dict[str, str] | None:
+    return {"runId": other.run_id, "state": other.state} if other else None
+
+
+def _ledgers(record: RunRecord, now: datetime) -> Iterator[Mapping[str, Any]]:
+    """Those of the chunks; what is at work has worked until now, whenever it last said so."""
+    for index, ledger in record.ledgers.items():
+        task = record.tasks.get(index)
+        at_work = task is not None and task.state == "running"
+        yield {**ledger, "ended": now.timestamp()} if at_work else ledger
 
 
 def _result_so_far(record: RunRecord, ledger: RunLedger) -> dict[str, object]:
@@ -67,7 +92,8 @@ def _result_so_far(record: RunRecord, ledger: RunLedger) -> dict[str, object]:
     else:
         verdict = verdict_of(ledger, conf)
     if record.ended:
-        verdict = Verdict((UNREPORTED, *verdict.problems))
+        why = REPORT_FAILED if record.report_state == "failed" else UNREPORTED
+        verdict = Verdict((why, *verdict.problems))
     return run_result(record.run_id, ledger, conf, verdict)
 
 
@@ -75,13 +101,28 @@ def _conf_of(record: RunRecord) -> RunConf:
     try:
         return parse_conf(record.conf or {})
     except ReindexError:
-        return RunConf(doc_types=())  # `plan` refused it: plan_error says so
+        # `plan` refused it: plan_error says so.
+        return RunConf(doc_types=(), dry_run=record.dry_run)
 
 
 def _verdict(record: RunRecord, result: Mapping[str, Any]) -> dict[str, object] | None:
+    """
+    As the report left it. ``reported`` is whether it did, ``unheard`` why the job, if there is
+    one, has not heard of it.
+    """
     if not record.ended:
         return None
-    return {name: result.get(name) for name in ("state", "problems", "summary")}
+    unheard = (
+        record.result is not None
+        and record.report_state == "failed"
+        and record.has_job
+        and not result.get("job")
+    )
+    return {
+        **{name: result.get(name) for name in ("state", "problems", "summary")},
+        "reported": record.result is not None,
+        "unheard": UNHEARD if unheard else None,
+    }
 
 
 def _totals(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,26 +147,17 @@ def _doc_types(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _progress(
-    record: RunRecord, totals: Mapping[str, Any] | None, now: datetime
-) -> dict[str, object]:
-    """Documents dealt with, the rate of the run as a whole, and the time that it leaves."""
+def _progress(record: RunRecord, totals: Mapping[str, Any] | None) -> dict[str, object]:
+    """
+    Documents dealt with, the rate of the run as a whole, and the time that it leaves: what the
+    run has needed so far, waits for retries included, is the best guess of what it will need.
+    """
     if totals is None:
         return {"done": 0, "planned": None, "docsPerSecond": None, "secondsLeft": None}
     done, planned = totals["fetched"] + totals["missing"], totals["planned"]
-    rate = totals["docsPerSecond"] if record.ended else _rate(record, done, now)
+    rate = totals["docsPerSecond"]
     left = None if record.ended or not rate else round((planned - done) / rate, 1)
     return {"done": done, "planned": planned, "docsPerSecond": rate, "secondsLeft": left}
-
-
-def _rate(record: RunRecord, done: int, now: datetime) -> float | None:
-    """
-    Over the whole span since the first chunk began, waits for retries included: what the run has
-    needed so far is the best guess of what it will need.
-    """
-    started = min((each["started"] for each in record.ledgers.values()), default=0)
-    seconds = now.timestamp() - started
-    return round(done / seconds, 1) if started and done and seconds > 0 else None
 
 
 def _chunks(record: RunRecord) -> dict[str, object]:
@@ -140,7 +172,8 @@ def _chunks(record: RunRecord) -> dict[str, object]:
 
 
 def _chunk(chunk: Chunk, task: ChunkTask, ledger: Mapping[str, Any] | None) -> dict[str, Any]:
-    total = _total(ledger) if ledger else Counts()
+    known = ChunkLedger.from_json(ledger) if ledger else ChunkLedger(chunk.index)
+    total = known.total
     return {
         "index": chunk.index,
         "label": chunk.label,
@@ -149,14 +182,10 @@ def _chunk(chunk: Chunk, task: ChunkTask, ledger: Mapping[str, Any] | None) -> d
         "expected": chunk.expected,
         "done": total.fetched + total.missing,
         "failed": total.failed,
-        "complete": bool(ledger and ledger["complete"]),
-        "error": ledger["error"] if ledger else None,
+        "complete": known.complete,
+        "error": known.error,
         "tries": [_try(each) for each in task.tries],
     }
-
-
-def _total(ledger: Mapping[str, Any]) -> Counts:
-    return sum((Counts(**each) for each in ledger["counts"].values()), Counts())
 
 
 def _try(one: Try) -> dict[str, object]:
@@ -169,9 +198,11 @@ def _try(one: Try) -> dict[str, object]:
 
 
 def _failures(ledger: RunLedger) -> dict[str, object]:
+    """``stuck`` are those of the failed that no re-drive can send: their _id is no ObjectId."""
     by_count = sorted(ledger.failed_by_reason.items(), key=lambda item: (-item[1], item[0]))
     return {
         "failed": len(ledger.failures),
+        "stuck": len(ledger.failures) - len(driven_again(ledger.failures)),
         "missing": len(ledger.missing),
         "byReason": [
             {"reason": reason, "count": count, "meaning": MEANINGS.get(reason, "")}

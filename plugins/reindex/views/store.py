@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
-from sqlalchemy import Select, case, or_, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from reindex.chunks import chunk_from
@@ -26,15 +28,27 @@ from reindex.operators.run_context import (
     CHUNK_TASK,
     PLAN_ERROR,
     PLAN_FACTS,
+    PLAN_JOB,
     PLAN_TASK,
     REPORT_TASK,
 )
-from reindex.views.records import RUN_ENDED, ChunkTask, PastRun, RunRecord, Try
+from reindex.views.records import (
+    RUN_ENDED,
+    ChunkTask,
+    OtherRun,
+    PastRun,
+    RunRecord,
+    Try,
+    is_dry_run,
+)
 
 TASKS = (PLAN_TASK, CHUNK_TASK, REPORT_TASK)
 RETURNED = "return_value"
 # Of a task that has not begun, or whose try stands in the history already.
 _NO_TRY = ("up_for_retry", "scheduled", "queued", None)
+
+# JSON's true as the databases give it: Postgres by its name, SQLite as a number.
+_TRUE = ("true", "1")
 
 # The one place that says what started a run. A night that is also a job stays a night.
 TRIGGER = case(
@@ -72,6 +86,11 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunRecord:
     xcoms = _xcoms(session, run.id)
     planned = xcoms.get((PLAN_TASK, -1, RETURNED))
     facts = xcoms.get((PLAN_TASK, -1, PLAN_FACTS)) or {}
+    report = next(each for each in instances if each.task_id == REPORT_TASK)
+    begun = (each.start_date for each in instances if each.task_id == CHUNK_TASK)
+    up_to_date = _up_to_date(report.end_date, max(filter(None, begun), default=None))
+    reported = run.state in RUN_ENDED and report.state in RUN_ENDED and up_to_date
+    active, redriven = _others(session, dag_id, run)
     return RunRecord(
         dag_id=dag_id,
         run_id=run_id,
@@ -85,13 +104,22 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunRecord:
         plan_error=xcoms.get((PLAN_TASK, -1, PLAN_ERROR)),
         ledgers=_ledgers(session, run.id, planned or (), xcoms),
         tasks=_tasks(instances, session.execute(_instances(TaskInstanceHistory, dag_id, run_id))),
-        result=xcoms.get((REPORT_TASK, -1, RETURNED)) if _reported(run, instances) else None,
+        report_state=report.state if up_to_date else None,
+        result=xcoms.get((REPORT_TASK, -1, RETURNED)) if reported else None,
+        registered_job=xcoms.get((PLAN_TASK, -1, PLAN_JOB)),
+        paused=bool(run.is_paused),
+        active=active,
+        redriven=redriven,
     )
 
 
 def _run(session: Session, dag_id: str, run_id: str) -> Any:
-    columns = (DagRun.id, DagRun.state, DagRun.conf, DagRun.start_date, DagRun.end_date)
+    columns = (
+        *(DagRun.id, DagRun.run_id, DagRun.state, DagRun.conf, DagRun.start_date, DagRun.end_date),
+        DagModel.is_paused,
+    )
     query = select(*columns, TRIGGER.label("trigger"))
+    query = query.join(DagModel, DagModel.dag_id == DagRun.dag_id, isouter=True)
     query = query.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
     run = session.execute(query).one_or_none()
     if run is None:
@@ -109,29 +137,47 @@ def _instances_of_ours(session: Session, dag_id: str, run_id: str) -> Sequence[A
     return instances
 
 
-def _reported(run: Any, instances: Iterable[Any]) -> bool:
+def _up_to_date(report_ended: datetime | None, last_chunk_began: datetime | None) -> bool:
     """
     Whether what the report left says how the run stands.
 
-    After the run was cleared it says what was before, until the report has run again; after a
-    chunk was cleared alone, for good.
+    After a chunk was cleared alone it says what was before, until the report has run again.
     """
-    report = next(each for each in instances if each.task_id == REPORT_TASK)
-    if run.state not in RUN_ENDED or report.state not in RUN_ENDED:
-        return False
-    begun = (each.start_date for each in instances if each.task_id == CHUNK_TASK)
-    return not any(start and report.end_date and start > report.end_date for start in begun)
+    return not (report_ended and last_chunk_began and last_chunk_began > report_ended)
+
+
+def _others(session: Session, dag_id: str, run: Any) -> tuple[OtherRun | None, OtherRun | None]:
+    """Another run that is at work, and the last one that repeats in earnest what this one left."""
+    again = DagRun.conf["redrive"].as_string() == run.run_id
+    found = session.execute(
+        select(DagRun.run_id, DagRun.state, DagRun.conf, again.label("again"))
+        .where(DagRun.dag_id == dag_id, DagRun.id != run.id)
+        .where(or_(DagRun.state == "running", again & (DagRun.id > run.id)))
+        .order_by(DagRun.id)
+    ).all()
+    active = [row for row in found if row.state == "running"]
+    redriven = [row for row in found if row.again and not is_dry_run(row.conf)]
+    return _last(active), _last(redriven)
+
+
+def _last(rows: Sequence[Any]) -> OtherRun | None:
+    return OtherRun(rows[-1].run_id, str(rows[-1].state)) if rows else None
 
 
 def read_history(session: Session, dag_id: str, trigger: str | None, limit: int) -> list[PastRun]:
     """The last so many runs, the oldest first."""
-    columns = (DagRun.id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date)
+    columns = (
+        *(DagRun.id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date),
+        # The rest of a conf may be thousands of ids.
+        DagRun.conf["dryRun"].as_string().label("dry_run"),
+    )
     query = select(*columns, TRIGGER.label("trigger")).where(DagRun.dag_id == dag_id)
     if trigger is not None:
         query = query.where(TRIGGER.in_([trigger]))
     runs = session.execute(query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit))
     rows = runs.all()[::-1]
-    results = _results(session, [row.id for row in rows if row.state in RUN_ENDED])
+    ended = [row for row in rows if row.state in RUN_ENDED]
+    results = _results(session, _reported(session, dag_id, ended))
     return [
         PastRun(
             run_id=row.run_id,
@@ -140,8 +186,31 @@ def read_history(session: Session, dag_id: str, trigger: str | None, limit: int)
             start=row.start_date,
             end=row.end_date,
             result=results.get(row.id),
+            dry_run=str(row.dry_run) in _TRUE,
         )
         for row in rows
+    ]
+
+
+def _reported(session: Session, dag_id: str, runs: Iterable[Any]) -> list[int]:
+    """Those of the ended runs whose report says how they stand: as :func:`read_run` asks it."""
+    ids = {run.run_id: run.id for run in runs}
+    instance = TaskInstance
+    of_report = instance.task_id == REPORT_TASK
+    found = session.execute(
+        select(
+            instance.run_id,
+            func.max(case((of_report, instance.state))).label("state"),
+            func.max(case((of_report, instance.end_date))).label("ended"),
+            func.max(case((instance.task_id == CHUNK_TASK, instance.start_date))).label("begun"),
+        )
+        .where(instance.dag_id == dag_id, instance.run_id.in_(ids), instance.task_id.in_(TASKS))
+        .group_by(instance.run_id)
+    )
+    return [
+        ids[row.run_id]
+        for row in found
+        if row.state in RUN_ENDED and _up_to_date(row.ended, row.begun)
     ]
 
 
@@ -173,7 +242,7 @@ def _xcoms(session: Session, run: int) -> XComs:
         select(*columns).where(
             XComModel.dag_run_id == run,
             XComModel.task_id.in_(TASKS),
-            XComModel.key.in_((RETURNED, PLAN_FACTS, PLAN_ERROR)),
+            XComModel.key.in_((RETURNED, PLAN_FACTS, PLAN_ERROR, PLAN_JOB)),
         )
     )
     return {
@@ -216,15 +285,11 @@ def _ledgers(
 def _checkpoints(session: Session, run: int) -> dict[int, Mapping[str, Any]]:
     store = TaskStateStoreModel
     found = session.execute(
-        select(store.map_index, store.value, store.updated_at).where(
+        select(store.map_index, store.value).where(
             store.dag_run_id == run, store.task_id == CHUNK_TASK, store.key == STATE_KEY
         )
     )
-    return {
-        # A checkpoint does not say when it was made; the span of the chunk so far ends there.
-        index: json.loads(value) | {"ended": made.timestamp()}
-        for index, value, made in found
-    }
+    return {index: json.loads(value) for index, value in found}
 
 
 def _tasks(instances: Iterable[Any], earlier: Iterable[Any]) -> dict[int, ChunkTask]:

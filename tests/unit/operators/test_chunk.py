@@ -11,7 +11,7 @@ from reindex.conf import RunConf
 from reindex.errors import LedgerImbalance
 from reindex.hooks.source import SourceHook
 from reindex.ledger import Counts
-from reindex.operators.chunk import _most_failures, _most_refused, _proven
+from reindex.operators.chunk import _begun, _most_failures, _most_refused, _proven, _store
 from reindex.work import IdRange, Work
 from tests.unit.builders import a_ledger, hex_id, ids
 
@@ -33,6 +33,26 @@ def proven(held: int, work: Work, counts: Counts, **ledger: Any) -> tuple[Counts
     source = Counting(held)
     met = a_ledger(0, counts={"creator": counts}, **ledger)
     return _proven(cast(SourceHook, source), work, met).total, source
+
+
+def test_the_time_between_two_attempts_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = SliceChunk(0, "creator", 0, 10)
+    saved: dict[str, Any] = {}
+    monkeypatch.setattr("time.time", lambda: 1_020.0)
+    _store(Store(saved), chunk, a_ledger(10, started=1_000.0))
+    monkeypatch.setattr("time.time", lambda: 50_000.0)
+    begun = _begun(saved["ledger"], chunk)
+    assert (begun.started, begun.ended) == (49_980.0, 0.0)
+
+
+class Store:
+    """A task state store."""
+
+    def __init__(self, held: dict[str, Any]) -> None:
+        self.held = held
+
+    def set(self, key: str, value: Any) -> None:
+        self.held[key] = value
 
 
 def test_a_ledger_that_balances_is_not_counted_again() -> None:

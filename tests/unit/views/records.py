@@ -41,7 +41,8 @@ def a_chunk(
     **counts: int,
 ) -> dict[str, object]:
     """A chunk's JSON ledger; what is not said to be ``indexed`` … is none."""
-    fetched = failed + sum(counts.get(name, 0) for name in ("indexed", "ignored", "unchanged"))
+    outcomes = ("indexed", "ignored", "unchanged", "wouldSend")
+    fetched = failed + sum(counts.get(name, 0) for name in outcomes)
     expected = counts.pop("expected", fetched + missing)
     reasons = list(Reason)
     ids = [hex_id(100 * index + number) for number in range(failed + missing)]

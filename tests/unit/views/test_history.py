@@ -67,7 +67,16 @@ def test_one_document_type() -> None:
 
 def test_a_dry_run_is_marked_and_has_no_drift() -> None:
     assert BOTH is not None
-    dry = {**BOTH, "dryRun": {"requests": 4}, "drift": None}
-    (point,) = history("reindex_batch", [a_past("1", dry)], "creator")["runs"]
-    assert point["dryRun"] is True
-    assert point["drift"] is None
+    dry = {**BOTH, "dryRun": {"requests": 4}, "full": False}
+    for result in (dry, None):
+        past = a_past("1", result, dry_run=True)
+        (point,) = history("reindex_batch", [past], "creator")["runs"]
+        assert point["dryRun"] is True
+        assert point["drift"] is None
+
+
+def test_drift_is_that_of_full_runs_alone() -> None:
+    assert BOTH is not None
+    partial = {**BOTH, "full": False}
+    (point,) = history("reindex_batch", [a_past("1", partial)], None)["runs"]
+    assert (point["totals"]["indexed"], point["drift"]) == (3, None)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[3] / "plugins/reindex/views/static"
+from reindex.views.urls import HISTORY_ROUTE, RUN_ROUTE
+
+PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
+PLUGIN = PLUGINS / "reindex_plugin.py"
+STATIC = PLUGINS / "reindex/views/static"
 FILES = sorted(STATIC.iterdir())
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 # What would turn text into markup or code, or be refused by the policy.
@@ -36,8 +40,15 @@ def test_a_shell_holds_no_script_and_no_style(file: Path) -> None:
 
 
 def test_every_file_that_is_named_is_there() -> None:
-    texts = [file.read_text() for file in FILES]
-    named = {name for text in texts for name in re.findall(r"(?:static/|from \"\./)([\w.]+)", text)}
+    texts = [file.read_text() for file in (*FILES, PLUGIN)]
+    named = {
+        name for text in texts for name in re.findall(r"(?:static/|from \"\./)([\w.-]+)", text)
+    }
     assert named
     assert named <= {file.name for file in FILES}
     assert {file.name for file in FILES if file.suffix != ".html"} <= named
+
+
+def test_the_pages_know_their_places_in_the_ui() -> None:
+    text = (STATIC / "airflow.js").read_text()
+    assert f'RUN_ROUTE = "{RUN_ROUTE}", HISTORY_ROUTE = "{HISTORY_ROUTE}"' in text

@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 
 from reindex.ledger import run_ledger
 from reindex.views.failure_table import FailureFilter, failure_rows
-from reindex.views.records import ChunkTask, RunRecord
-from reindex.views.run_report import run_report
-from tests.unit.views.records import a_chunk, a_run, at, chunks, descriptor, reported, tried
+from reindex.views.records import ChunkTask, OtherRun, RunRecord
+from reindex.views.run_report import REPORT_FAILED, UNHEARD, run_report
+from tests.unit.views.records import (
+    STARTED,
+    a_chunk,
+    a_run,
+    at,
+    chunks,
+    descriptor,
+    reported,
+    tried,
+)
 
 NOW = at(100)
 
@@ -80,17 +89,27 @@ def test_a_run_before_its_plan() -> None:
 
 
 def test_progress_of_a_run_that_goes_on() -> None:
-    """40 of 100 documents in the 100 seconds since the first chunk began: 150 more seconds."""
-    done = a_chunk(0, indexed=30, ignored=10)
-    record = a_run([done])
+    """40 of 100 documents in the 100 seconds since its chunk began: 150 more seconds."""
+    begun = a_chunk(0, indexed=30, ignored=10, complete=False)
+    record = a_run([begun], tasks={0: tried("running")})
     waiting = replace(record, descriptors=(*(record.descriptors or ()), descriptor(1, 60)))
     shown = report(waiting)
     assert shown["progress"] == {
         "done": 40, "planned": 100, "docsPerSecond": 0.4, "secondsLeft": 150.0,
     }  # fmt: skip
+    assert shown["totals"]["docsPerSecond"] == 0.4
     assert shown["seconds"] == 100
     assert shown["verdict"] is None
     assert shown["redrive"] is None
+
+
+def test_the_night_between_a_run_and_its_cleared_chunk_is_no_work() -> None:
+    hours = 8 * 3600.0
+    first = a_chunk(0, indexed=40)
+    later = a_chunk(1, indexed=40) | {"started": STARTED + hours, "ended": STARTED + hours + 10}
+    shown = report(reported(a_run([first, later])))
+    assert shown["totals"]["docsPerSecond"] == 4.0
+    assert [row["seconds"] for row in shown["docTypes"]] == [20.0]
 
 
 def test_nothing_done_yet_promises_no_time() -> None:
@@ -123,7 +142,61 @@ def test_a_run_that_ended_without_its_report_says_so_and_keeps_its_figures() -> 
     assert shown["totals"]["notReached"] == 5
     assert shown["verdict"]["state"] == "failed"
     assert "the report task did not run" in shown["verdict"]["problems"][0]
+    assert shown["verdict"]["reported"] is False
     assert shown["redrive"] == {"redrive": "manual__1"}
+
+
+def test_a_report_that_failed_is_told_apart_from_one_that_did_not_run() -> None:
+    record = a_run([a_chunk(0, indexed=4)], state="failed", end=at(60), report_state="failed")
+    shown = report(record)
+    assert shown["verdict"]["problems"][0] == REPORT_FAILED
+    assert shown["verdict"]["unheard"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "job", "unheard"),
+    [
+        ({"report_state": "failed", "conf": {"jobId": "j"}}, None, True),
+        ({"report_state": "failed", "registered_job": {"jobId": "j"}}, None, True),
+        ({"report_state": "failed", "conf": {"jobId": "j"}}, {"status": "dlq"}, False),
+        ({"report_state": "failed", "conf": {}}, None, False),
+        ({"report_state": "success", "conf": {"jobId": "j"}}, {"status": "succeeded"}, False),
+    ],
+)
+def test_a_job_that_has_not_heard_is_named(
+    changes: dict[str, Any], job: object, unheard: bool
+) -> None:
+    record = reported(a_run([a_chunk(0, indexed=4)]))
+    assert record.result is not None
+    record = replace(record, state="failed", result={**record.result, "job": job}, **changes)
+    assert report(record)["verdict"]["unheard"] == (UNHEARD if unheard else None)
+
+
+def test_a_dry_run_is_one_from_its_first_moment_on() -> None:
+    conf = {"dryRun": True}
+    for record in (
+        a_run([], descriptors=None, state="queued", conf=conf),
+        a_run([a_chunk(0, expected=4, complete=False)], conf=conf),
+        a_run([a_chunk(0, expected=4, complete=False)], state="failed", end=at(60), conf=conf),
+        a_run([], descriptors=None, state="failed", end=at(60), conf={**conf, "docIds": 7}),
+    ):
+        shown = report(record)
+        assert (shown["dryRun"], shown["foundOut"], shown["redrive"]) == (True, None, None)
+
+
+def test_what_a_waiting_run_waits_for() -> None:
+    queued = a_run([], descriptors=None, state="queued", start=None, paused=True)
+    behind = replace(queued, paused=False, active=OtherRun("manual__0", "running"))
+    assert (report(queued)["paused"], report(queued)["behind"]) == (True, None)
+    assert (report(behind)["paused"], report(behind)["behind"]) == (False, "manual__0")
+    assert report(replace(behind, state="running"))["behind"] is None
+
+
+def test_the_run_that_repeats_it_is_named() -> None:
+    record = reported(a_run([a_chunk(0, failed=3)]), "failed")
+    assert report(record)["redriven"] is None
+    again = replace(record, redriven=OtherRun("manual__2", "success"))
+    assert report(again)["redriven"] == {"runId": "manual__2", "state": "success"}
 
 
 def test_a_run_whose_plan_failed_says_why() -> None:
@@ -143,6 +216,7 @@ def test_documents_that_the_plan_refused_are_counted() -> None:
     shown = report(a_run([a_chunk(0, indexed=2)], rejected=(rejected,)))
     assert shown["totals"]["failed"] == 1
     assert shown["failures"]["byReason"][0]["reason"] == "unreadable"
+    assert (shown["failures"]["failed"], shown["failures"]["stuck"]) == (1, 1)
 
 
 def test_drift_stands_beside_each_type_that_has_one() -> None:

@@ -2,6 +2,8 @@
 // live below any path.
 
 const CHUNK_TASK = "reindex_chunk";
+// The pages' places in Airflow's UI, as `reindex.views.urls` has them.
+const RUN_ROUTE = "reindex-run", HISTORY_ROUTE = "reindex-history";
 
 /** What went wrong, in words for the person who looks. */
 export class Refused extends Error {
@@ -56,7 +58,14 @@ export async function trigger(dagId, conf) {
 
 export const dagPage = (dagId) => `../dags/${encodeURIComponent(dagId)}`;
 export const runPage = (dagId, runId) => `${dagPage(dagId)}/runs/${encodeURIComponent(runId)}`;
-export const reportPage = (dagId, runId) => withQuery("run", { dag_id: dagId, run_id: runId });
+
+/** A run's report, and the history: in Airflow's UI where that is around, else as they are. */
+export function reportPage(dagId, runId) {
+  if (around()) return `${runPage(dagId, runId)}/plugin/${RUN_ROUTE}`;
+  return withQuery("run", { dag_id: dagId, run_id: runId });
+}
+
+export const historyPage = () => (around() ? `../plugin/${HISTORY_ROUTE}` : "history");
 
 export function chunkPage(dagId, runId, index, tryNumber = null) {
   const page = `${runPage(dagId, runId)}/tasks/${CHUNK_TASK}/mapped/${index}`;
@@ -90,13 +99,6 @@ export function leave(href) {
   link.remove();
 }
 
-/** Open a run's report: inside Airflow's UI where that is around, as the same tab of that run. */
-export function openReport(dagId, runId) {
-  const tab = around()?.location.pathname.match(/\/runs\/[^/]+\/(plugin\/[^/]+)/)?.[1];
-  if (tab) leave(`${runPage(dagId, runId)}/${tab}`);
-  else location.assign(reportPage(dagId, runId));
-}
-
 /** Links marked `data-leaves` lead out of the frame; with a modifier key they open as ever. */
 export function watchLinks() {
   document.addEventListener("click", (event) => {
@@ -109,11 +111,14 @@ export function watchLinks() {
 }
 
 /**
- * Call `load` every two seconds for as long as it returns true. Rests while nobody looks; waits
- * longer after each error, up to 30 seconds, and tells `onLost` of it.
+ * Call `load` every two seconds for as long as it returns true, and then every half minute: what
+ * has ended may be cleared. Rests while nobody looks, and looks at once when somebody does again;
+ * waits longer after each error, up to half a minute, and tells `onLost` of it.
  *
  * @param load async; true when there is more to come
- * @param onLost called with the error and the seconds until the next try
+ * @param onLost called with the error and the seconds until the next try; false: no further try
+ *   before somebody asks for it, or comes back to the page
+ * @returns a function that looks at once
  */
 export function poll(load, onLost) {
   const EVERY = 2, LONGEST = 30;
@@ -126,8 +131,7 @@ export function poll(load, onLost) {
     busy = true;
     let more = true;
     try {
-      more = await load();
-      wait = EVERY;
+      wait = (await load()) ? EVERY : LONGEST;
     } catch (error) {
       wait = Math.min(LONGEST, wait * 2);
       more = onLost(error, wait);
@@ -135,7 +139,6 @@ export function poll(load, onLost) {
       busy = false;
     }
     if (more) timer = setTimeout(round, wait * 1000);
-    else document.removeEventListener("visibilitychange", round);
   };
   document.addEventListener("visibilitychange", round);
   round();

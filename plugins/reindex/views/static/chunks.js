@@ -116,13 +116,24 @@ function rowNodes(run, row, span, now) {
   return nodes;
 }
 
-/** The section; `update(run)` draws it anew, and leaves alone the rows that did not change. */
+/** The section, built once: `update(run)` draws its rows anew, but for those that did not change. */
 export class Chunks {
   constructor(parent) {
     this.parent = parent;
     this.order = "worst";
     this.all = false;
     this.drawn = new Map();
+    this.chips = el("ul", { class: "chips" });
+    this.axis = el("th", { scope: "col" });
+    this.body = el("tbody");
+    this.button = el("button", { type: "button", onclick: () => this.turn(), "data-key": "all-chunks" });
+    this.pager = el("div", { class: "pager" }, this.button);
+    fill(
+      parent,
+      el("div", { class: "section-head" }, el("div", {}, el("h2", {}, "Chunks"), this.chips), this.choice()),
+      el("div", { class: "scroller" }, this.table()),
+      this.pager,
+    );
   }
 
   update(run) {
@@ -137,12 +148,11 @@ export class Chunks {
     const rows = [...run.chunks.rows].sort(ORDERS[this.order][1](now));
     const span = spanOf(rows, now);
     const few = this.all ? rows : rows.slice(0, FEW);
-    fill(
-      this.parent,
-      el("div", { class: "section-head" }, el("div", {}, el("h2", {}, "Chunks"), this.states()), this.choice()),
-      el("div", { class: "scroller" }, this.table(few, span, now)),
-      rows.length > FEW ? this.more(rows.length) : null,
-    );
+    fill(this.chips, this.states());
+    fill(this.axis, el("span", { class: "visually-hidden" }, "Tries over time"), span ? axis(span) : null);
+    fill(this.body, few.flatMap((row) => this.kept(row, span, now)));
+    this.pager.hidden = rows.length <= FEW;
+    this.button.textContent = this.all ? `Show only the first ${FEW}` : `Show all ${plural(rows.length, "chunk")}`;
   }
 
   states() {
@@ -150,8 +160,7 @@ export class Chunks {
     const retried = rows.filter((row) => row.tries.length > 1).length;
     const chips = [[count, "planned"], ...Object.entries(byState).map(([state, many]) => [many, said(state)])];
     if (retried) chips.push([retried, "tried more than once"]);
-    const items = chips.map(([many, text]) => el("li", {}, el("b", {}, number(many)), ` ${text}`));
-    return el("ul", { class: "chips" }, ...items);
+    return chips.map(([many, text]) => el("li", {}, el("b", {}, number(many)), ` ${text}`));
   }
 
   choice() {
@@ -163,15 +172,14 @@ export class Chunks {
     return select("Order", choices, this.order, chosen, "chunk-order");
   }
 
-  table(rows, span, now) {
+  table() {
     const head = [
       el("th", { scope: "col", class: "c-chunk" }, "Chunk"),
-      el("th", { scope: "col" }, el("span", { class: "visually-hidden" }, "Tries over time"), span ? axis(span) : null),
+      this.axis,
       el("th", { scope: "col", class: "number c-docs" }, "Documents"),
       el("th", { scope: "col", class: "c-state" }, "State"),
     ];
-    const body = rows.flatMap((row) => this.kept(row, span, now));
-    return el("table", { class: "chunks" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body));
+    return el("table", { class: "chunks" }, el("thead", {}, el("tr", {}, ...head)), this.body);
   }
 
   kept(row, span, now) {
@@ -184,12 +192,8 @@ export class Chunks {
     return nodes;
   }
 
-  more(count) {
-    const turn = () => {
-      this.all = !this.all;
-      this.draw();
-    };
-    const text = this.all ? `Show only the first ${FEW}` : `Show all ${plural(count, "chunk")}`;
-    return el("div", { class: "pager" }, el("button", { type: "button", onclick: turn, "data-key": "all-chunks" }, text));
+  turn() {
+    this.all = !this.all;
+    this.draw();
   }
 }

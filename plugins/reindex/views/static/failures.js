@@ -1,6 +1,6 @@
 // What failed or is missing: by reason, and document by document.
 
-import { download, el, field, fill, select } from "./dom.js";
+import { download, el, field, fill, show } from "./dom.js";
 import { get, withQuery } from "./airflow.js";
 import { number } from "./wording.js";
 
@@ -57,8 +57,17 @@ export class Documents {
     this.offset = 0;
     this.asked = 0;
     this.table = el("div");
-    this.tools = el("div", { class: "section-head" });
-    fill(parent, this.tools, this.table);
+    this.downloads = el("div", { class: "actions" });
+    this.search = el("input", {
+      type: "search", "data-key": "search", autocomplete: "off", spellcheck: "false", oninput: () => this.typed(),
+    });
+    this.reason = el("select", { "data-key": "reason", onchange: () => this.set("reason", this.reason.value) });
+    this.docType = el("select", { "data-key": "docType", onchange: () => this.set("docType", this.docType.value) });
+    const fields = [
+      field("Search id or message", this.search), field("Reason", this.reason), field("Type", this.docType),
+    ];
+    const tools = el("div", { class: "section-head" }, el("div", { class: "fields" }, ...fields), this.downloads);
+    fill(parent, tools, this.table);
   }
 
   /** Fetch anew when the numbers changed. */
@@ -71,48 +80,41 @@ export class Documents {
     const seen = JSON.stringify([failed, missing, reasons, docTypes]);
     if (this.parent.hidden || seen === this.seen) return;
     this.seen = seen;
-    this.reasons = reasons;
-    this.docTypes = docTypes;
-    this.drawTools();
+    this.offer(this.reason, "reason", "every reason", reasons);
+    this.offer(this.docType, "docType", "every type", docTypes);
+    this.drawDownloads();
     this.load();
   }
 
+  /** What a drop-down offers; what was chosen stays, also when nothing is of it any more. */
+  offer(box, name, every, names) {
+    const chosen = this.filters[name];
+    const all = chosen && !names.includes(chosen) ? [...names, chosen] : names;
+    show(box, all, () => [["", every], ...all.map((each) => [each, each])].map(([value, text]) => el("option", { value }, text)));
+    box.value = chosen;
+  }
+
   choose(reason) {
-    this.filters.reason = reason;
-    this.changed();
-    this.drawTools();
+    this.reason.value = reason;
+    this.set("reason", reason);
     this.parent.scrollIntoView({ block: "start" });
-    this.parent.querySelector('[data-key="reason"]').focus({ preventScroll: true });
+    this.reason.focus({ preventScroll: true });
+  }
+
+  set(name, value) {
+    this.filters[name] = value;
+    this.changed();
+  }
+
+  typed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.set("search", this.search.value), TYPING);
   }
 
   changed() {
     this.offset = 0;
     this.drawDownloads();
     this.load();
-  }
-
-  drawTools() {
-    const set = (name) => (value) => {
-      this.filters[name] = value;
-      this.changed();
-    };
-    const typed = (event) => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(set("search"), TYPING, event.target.value);
-    };
-    const every = (names, text) => [["", text], ...names.map((name) => [name, name])];
-    const search = { type: "search", value: this.filters.search, "data-key": "search", oninput: typed };
-    this.downloads = el("div", { class: "actions" });
-    fill(
-      this.tools,
-      el("div", { class: "fields" },
-        field("Search id or message", el("input", { ...search, autocomplete: "off", spellcheck: "false" })),
-        select("Reason", every(this.reasons, "every reason"), this.filters.reason, set("reason"), "reason"),
-        select("Type", every(this.docTypes, "every type"), this.filters.docType, set("docType"), "docType"),
-      ),
-      this.downloads,
-    );
-    this.drawDownloads();
   }
 
   drawDownloads() {

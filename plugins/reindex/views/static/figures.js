@@ -25,31 +25,45 @@ function outcomeFigures(totals, over) {
   });
 }
 
-export function keyFigures({ totals, seconds, over, dryRun }) {
-  if (dryRun) return el("dl", { class: "figures" }, ...dryFigures(totals, dryRun, seconds));
-  return el(
-    "dl",
-    { class: "figures" },
-    ...outcomeFigures(totals, over),
-    figure("docs a second", rate(totals.docsPerSecond)),
-    figure("duration", duration(seconds)),
-    figure("drift", percent(totals.drift), { wide: true, note: driftSentence(totals.drift, over) }),
-  );
+/** Two rows: the documents, and the pace. */
+export function keyFigures({ totals, seconds, over, dryRun, foundOut }) {
+  const rows = dryRun ? dryFigures(totals, foundOut, seconds, over) : [
+    outcomeFigures(totals, over),
+    [
+      figure("docs a second", rate(totals.docsPerSecond)),
+      figure("duration", duration(seconds)),
+      figure("drift", percent(totals.drift), { wide: true, note: driftSentence(totals.drift, over) }),
+    ],
+  ];
+  return el("div", { class: "figures" }, ...rows.map((row) => el("dl", {}, ...row)));
 }
 
-function dryFigures(totals, dryRun, seconds) {
-  const basis = dryRun.basedOn;
-  const note = basis
-    ? `at ${rate(basis.docsPerSecond)} documents a second, as the last ${plural(basis.runs.length, "run")} had`
-    : "no earlier run to take a rate from";
-  const time = dryRun.estimatedSeconds === null ? "–" : about(dryRun.estimatedSeconds);
+function basisOf(foundOut, over) {
+  if (!foundOut) return over ? "not known: the dry run has no report" : "not known before the end";
+  const basis = foundOut.basedOn;
+  if (!basis) return `not known: ${foundOut.noEstimate}`;
+  return `at ${rate(basis.docsPerSecond)} documents a second, as the last ${plural(basis.runs.length, "run")} had`;
+}
+
+function dryFigures(totals, foundOut, seconds, over) {
+  const outcome = (name, called, alarming) => {
+    const count = totals[name];
+    return figure(called, number(count), { outcome: name, alarm: alarming && count > 0, zero: !count });
+  };
+  const time = foundOut?.basedOn ? about(foundOut.estimatedSeconds) : "–";
   return [
-    figure(NAMES.wouldSend, number(totals.wouldSend), { outcome: "wouldSend" }),
-    figure("requests", number(dryRun.requests)),
-    figure("invalid", number(totals.failed), { outcome: "failed", alarm: totals.failed > 0, zero: !totals.failed }),
-    figure("missing", number(totals.missing), { outcome: "missing", zero: !totals.missing }),
-    figure("a real run takes", time, { wide: true, note }),
-    figure("this run took", duration(seconds)),
+    [
+      outcome("wouldSend", NAMES.wouldSend),
+      outcome("failed", "invalid", true),
+      outcome("missing", NAMES.missing),
+      ...(totals.unchanged ? [outcome("unchanged", NAMES.unchanged)] : []),
+      outcome("notReached", nameOf("notReached", over), over),
+    ],
+    [
+      figure("requests", foundOut ? number(foundOut.requests) : "–"),
+      figure("this run took", duration(seconds)),
+      figure("a real run takes", time, { wide: true, note: basisOf(foundOut, over) }),
+    ],
   ];
 }
 

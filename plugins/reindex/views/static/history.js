@@ -1,7 +1,8 @@
-// The last runs side by side. A run that is pointed at or focused is read out above the charts.
+// The last runs side by side, fetched again now and then. A run that is pointed at or focused is
+// read out above the charts.
 
 import { el, fill, select, show } from "./dom.js";
-import { dagPage, get, reportPage, watchLinks } from "./airflow.js";
+import { dagPage, get, poll, reportPage, watchLinks } from "./airflow.js";
 import { chart } from "./charts.js";
 import { parts, patterns, swatch } from "./outcomes.js";
 import { MEANINGS, NAMES, clock, duration, number, percent, plural, rate, when } from "./wording.js";
@@ -10,14 +11,17 @@ const TRIGGERS = [["", "every trigger"], ["nightly", "nightly"], ["manual", "man
 const HEIGHT = 190;
 const CHARTS = [
   { kind: "outcomes", title: "Documents by outcome", wide: true, valueOf: total, format: number },
-  { kind: "line", title: "Drift: how stale the index was", valueOf: (run) => run.drift, format: percent },
+  { kind: "line", title: "Drift of full runs: how stale the index was", valueOf: (run) => run.drift, format: percent },
   { kind: "bars", title: "Duration", valueOf: (run) => run.seconds, format: clock },
   { kind: "line", title: "Documents a second", valueOf: (run) => run.docsPerSecond, format: rate },
 ];
 
+const SHOWN = ["readout", "charts", "figures"];
 const place = (id) => document.getElementById(id);
 const filters = Object.fromEntries(new URLSearchParams(location.search));
 let history = null;
+let shownAs = "";
+let asked = 0;
 let drawn = [];
 
 function total(run) {
@@ -28,10 +32,16 @@ function kindOf(run) {
   return run.dryRun ? `${run.trigger}, dry run` : run.trigger;
 }
 
+/** What left no report that still holds has no figures here; its own page has those of its chunks. */
+function stateOf(run) {
+  const ended = run.state === "success" || run.state === "failed";
+  return ended && !run.totals ? `${run.state}, no report` : run.state;
+}
+
 function said(run) {
   const counts = parts(run.totals ?? {}).map(([name, count]) => `${number(count)} ${NAMES[name]}`);
   return [
-    when(run.start), kindOf(run), run.state, counts.join(", ") || "no documents",
+    when(run.start), kindOf(run), stateOf(run), counts.join(", ") || "no documents",
     `drift ${percent(run.drift)}`, duration(run.seconds), `${rate(run.docsPerSecond)} documents a second`,
   ].join("; ");
 }
@@ -41,7 +51,7 @@ function readOut(index) {
   for (const { point } of drawn) point(index);
   const counts = parts(run.totals ?? {}).flatMap(([name, count]) =>
     el("span", {}, el("b", {}, number(count)), ` ${NAMES[name]}`));
-  const state = el("b", { class: run.state === "failed" ? "bad" : null }, run.state);
+  const state = el("b", { class: run.state === "failed" ? "bad" : null }, stateOf(run));
   fill(
     place("readout"),
     el("p", {}, el("b", {}, index === null ? `Last: ${when(run.start)}` : when(run.start)), el("span", {}, kindOf(run)), state,
@@ -51,9 +61,11 @@ function readOut(index) {
   );
 }
 
-function linkOf(run, index) {
+function linkOf(run, index, chartTitle) {
   return {
     href: reportPage(run.dagId, run.runId),
+    "data-leaves": true,
+    "data-key": `${chartTitle} ${run.runId}`,
     "aria-label": said(run),
     onmouseenter: () => readOut(index),
     onfocus: () => readOut(index),
@@ -69,16 +81,18 @@ function drawCharts() {
     const box = el("section", { class: each.wide ? "chart-wide" : null }, el("h2", {}, each.title));
     return { each, box };
   });
+  const focused = document.activeElement?.closest?.("#charts a")?.dataset.key;
   fill(holder, ...made.map(({ box }) => box));
   drawn = made.map(({ each, box }) => {
     const width = Math.max(280, box.clientWidth);
     const label = `${each.title}, ${plural(runs.length, "run")}. Arrow keys go from run to run, Enter opens the report.`;
-    const { drawing, point } = chart({ ...each, runs, width, height: HEIGHT, link: linkOf, label });
+    const { drawing, point } = chart({ ...each, runs, width, height: HEIGHT, link: (run, index) => linkOf(run, index, each.title), label });
     box.append(drawing);
     if (each.wide) box.append(legend(runs));
     return { point };
   });
   readOut(null);
+  if (focused) [...holder.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus();
 }
 
 function legend(runs) {
@@ -100,9 +114,9 @@ function table(runs) {
     return el(
       "tr",
       { "data-run": run.runId },
-      el("th", { scope: "row" }, el("a", { href: reportPage(run.dagId, run.runId), title: run.runId }, when(run.start))),
+      el("th", { scope: "row" }, el("a", { href: reportPage(run.dagId, run.runId), "data-leaves": true, "data-key": run.runId, title: run.runId }, when(run.start))),
       el("td", {}, kindOf(run)),
-      el("td", { class: run.state === "failed" ? "bad" : null }, run.state),
+      el("td", { class: run.state === "failed" ? "bad" : null }, stateOf(run)),
       ...numbers.map((text) => el("td", { class: "number" }, text)),
     );
   });
@@ -143,7 +157,7 @@ function draw() {
   drawFilters();
   const some = runs.length > 0;
   show(place("empty"), some ? null : [filters, history.dagId], empty);
-  for (const id of ["readout", "charts", "figures"]) place(id).hidden = !some;
+  for (const id of SHOWN) place(id).hidden = !some;
   place("count").textContent = some ? `the last ${plural(runs.length, "run")}` : "";
   if (!some) return;
   drawCharts();
@@ -151,24 +165,48 @@ function draw() {
   performance.mark("drawn");
 }
 
-async function load() {
+/** Without a login, another try makes sense only once somebody asks for it. */
+function failed(error) {
+  const refused = error.status === 401 || error.status === 403;
+  place("loading").hidden = true;
+  if (refused) {
+    for (const id of SHOWN) place(id).hidden = true;
+    shownAs = "";
+  }
+  show(place("error"), error.message, () => [
+    el("h2", {}, refused ? "Nothing to see without a login" : "The history cannot be shown"),
+    el("p", {}, error.message),
+    el("p", { class: "actions" }, el("button", { type: "button", onclick: load }, "Try again"),
+      el("a", { class: "button", href: "../", "data-leaves": true }, "Open Airflow")),
+  ]);
+  return !refused;
+}
+
+/** Fetch and draw what is chosen; false: the next look is not urgent. */
+async function fetched() {
+  const { docType = "", trigger = "" } = filters;
+  const mine = ++asked;
+  // When something else was chosen meanwhile, what comes of that counts.
+  const answer = await get("api/history", { docType, trigger, limit: 90 }).catch((error) => {
+    if (mine === asked) throw error;
+  });
+  if (mine !== asked) return false;
+  place("loading").hidden = true;
+  show(place("error"), null);
+  const text = JSON.stringify([filters, answer]);
+  if (text !== shownAs) {
+    shownAs = text;
+    history = answer;
+    draw();
+  }
+  return false;
+}
+
+function load() {
   const { docType = "", trigger = "" } = filters;
   const kept = new URLSearchParams(Object.entries({ docType, trigger }).filter(([, value]) => value));
   window.history.replaceState(null, "", `?${kept}`);
-  try {
-    history = await get("api/history", { docType, trigger, limit: 90 });
-    show(place("error"), null);
-    draw();
-  } catch (error) {
-    show(place("error"), error.message, () => [
-      el("h2", {}, error.status === 401 || error.status === 403 ? "Nothing to see without a login" : "The history cannot be shown"),
-      el("p", {}, error.message),
-      el("p", { class: "actions" }, el("button", { type: "button", onclick: load }, "Try again"),
-        el("a", { class: "button", href: "../", "data-leaves": true }, "Open Airflow")),
-    ]);
-  } finally {
-    place("loading").hidden = true;
-  }
+  fetched().catch(failed);
 }
 
 document.body.append(patterns());
@@ -178,4 +216,4 @@ new ResizeObserver(([{ contentRect }]) => {
   if (history?.runs.length && Math.abs(contentRect.width - width) > 1) drawCharts();
   width = contentRect.width;
 }).observe(place("charts"));
-load();
+poll(fetched, failed);

@@ -1,7 +1,8 @@
-// The report of one run: fetched again every two seconds for as long as it is under way.
+// The report of one run: fetched again every two seconds for as long as it is under way, and now
+// and then afterwards.
 
 import { el, fill, show } from "./dom.js";
-import { dagPage, get, poll, runPage, watchLinks } from "./airflow.js";
+import { dagPage, get, historyPage, poll, runPage, watchLinks } from "./airflow.js";
 import { Chunks } from "./chunks.js";
 import { Documents, reasonsTable } from "./failures.js";
 import { docTypeBars, keyFigures, samples } from "./figures.js";
@@ -31,20 +32,21 @@ function drawHead(run) {
 
 function drawVerdict(run) {
   const banner = place("verdict");
-  banner.dataset.tone = verdictOf(run).tone;
+  const said = verdictOf(run);
+  banner.dataset.tone = said.tone;
   banner.hidden = false;
-  const { state, verdict, failures, redrive, mayTrigger, totals, conf } = run;
-  show(place("verdict-text"), [verdictOf(run), verdict, failures], () => verdictBanner(run));
-  const actions = [failures, redrive, mayTrigger, totals?.notReached, conf];
+  const { failures, redrive, redriven, paused, mayTrigger, totals, conf } = run;
+  show(place("verdict-text"), said, verdictBanner);
+  const actions = [failures, redrive, redriven, paused, mayTrigger, totals?.notReached, conf];
   show(place("actions"), actions, () => redriveActions(run));
   const going = run.state === "running" && run.progress.planned !== null;
   show(place("progress"), going ? run.progress : null, progressBar);
 }
 
 function drawFigures(run) {
-  const { totals, seconds, dryRun } = run;
+  const { totals, seconds, dryRun, foundOut } = run;
   const over = isOver(run);
-  show(place("figures"), totals && { totals, seconds, over, dryRun }, (data) => [
+  show(place("figures"), totals && { totals, seconds, over, dryRun, foundOut }, (data) => [
     el("h2", { class: "visually-hidden" }, "Key figures"),
     keyFigures(data),
   ]);
@@ -52,7 +54,7 @@ function drawFigures(run) {
     el("h2", { class: "section-head" }, "Documents by type"),
     el("div", { class: "panel" }, ...docTypeBars(...data)),
   ]);
-  show(place("samples"), dryRun?.samples.length ? dryRun : null, (data) => [
+  show(place("samples"), foundOut?.samples.length ? foundOut : null, (data) => [
     el("h2", { class: "section-head" }, "What would be sent: a sample"),
     el("div", { class: "samples" }, ...samples(data)),
   ]);
@@ -60,6 +62,7 @@ function drawFigures(run) {
 
 function drawFailures(run) {
   const { failed, missing, byReason } = run.failures;
+  place("skip").hidden = failed + missing === 0;
   const title = run.dryRun ? "Documents that cannot be sent" : "What failed";
   const data = failed + missing ? [title, byReason] : null;
   show(place("reasons"), data, () => [
@@ -93,10 +96,13 @@ function draw(run) {
 }
 
 function gone(error) {
+  document.querySelector("main").classList.add("gone");
   show(place("lost"), [error.message, error.status], () => [
     el("h2", {}, error.status === 401 || error.status === 403 ? "Nothing to see without a login" : "No report"),
     el("p", {}, error.message),
-    el("p", { class: "actions" }, el("a", { class: "button", href: dagPage(dagId), "data-leaves": true }, "Open Airflow")),
+    el("p", { class: "actions" },
+      el("button", { type: "button", "data-key": "again", onclick: () => again() }, "Try again"),
+      el("a", { class: "button", href: dagPage(dagId), "data-leaves": true }, "Open Airflow")),
   ]);
   place("lost").className = "empty";
   place("loading").hidden = true;
@@ -106,7 +112,6 @@ function gone(error) {
 function lost(error, seconds) {
   const final = error.status >= 400 && error.status < 500 && error.status !== 429;
   if (final) {
-    for (const each of document.querySelectorAll("main > section, #verdict")) each.hidden = true;
     gone(error);
     return false;
   }
@@ -123,6 +128,8 @@ async function load() {
   const run = await get("api/run", { dag_id: dagId, run_id: runId });
   place("loading").hidden = true;
   show(place("lost"), null);
+  place("lost").className = "lost";
+  document.querySelector("main").classList.remove("gone");
   draw(run);
   return !isOver(run);
 }
@@ -130,7 +137,7 @@ async function load() {
 document.body.append(patterns());
 watchLinks();
 fill(place("links"),
-  el("a", { href: "history" }, "History"),
+  el("a", { href: historyPage(), "data-leaves": true }, "History"),
   el("a", { href: runPage(dagId, runId), "data-leaves": true }, "Run in Airflow"),
 );
 const again = poll(load, lost);
