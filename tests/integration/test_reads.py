@@ -8,15 +8,31 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
 
+from reindex.doc_types import DOC_TYPES
 from reindex.errors import LedgerImbalance, SourceUnavailable
 from reindex.hooks.source import SourceHook
 from reindex.pages import Found
+from sandbox.mongo import Mongo
 from sandbox.platform import Platform
-from tests.integration.conftest import PROJECTS
+from sandbox.seed import generate
+from tests.e2e.expected_index import expected_index
+from tests.integration.conftest import CREATORS, PROJECTS
 from tests.integration.in_process_run import InProcessRun
 
 CONF = {"docType": "project"}
+UNKNOWN_ID = "f" * 24
+ALL_IDS = [
+    str(each["_id"])
+    for collection in ("creatorprofiles", "projects")
+    for each in generate(collection, CREATORS, PROJECTS)
+]
 Pages = Iterator[list[Found]]
 
 
@@ -79,6 +95,60 @@ def test_an_imbalance_is_cured_by_an_attempt_that_reads_everything_anew(
     result = InProcessRun(CONF, attempts=2).go()
     assert result["state"] == "success"
     assert result["indexed"] + result["ignored"] == PROJECTS
+
+
+@pytest.mark.parametrize("conf", [{"docType": "all"}, {"docType": "all", "docIds": ALL_IDS}])
+def test_reads_by_ids_that_are_cut_short_lose_neither_documents_nor_names(
+    connected: Platform, mongo: Mongo, monkeypatch: pytest.MonkeyPatch, conf: dict[str, object]
+) -> None:
+    whole = SourceHook._some_in
+    cut = 0
+
+    def first_three(
+        self: SourceHook, collection: str, ids: Sequence[object], fields: Sequence[str]
+    ) -> list[Found]:
+        nonlocal cut
+        read = whole(self, collection, ids, fields)
+        cut += len(read) > 3
+        return read[:3]
+
+    monkeypatch.setattr(SourceHook, "_some_in", first_three)
+    result = InProcessRun(conf).go()
+    assert cut
+    assert (result["state"], result["missing"]) == ("success", 0)
+    with connected.index() as index:
+        for doc_type, expected in expected_index(mongo.uri).items():
+            held = index.documents(doc_type)
+            assert {key: (each.payload, each.updatedAt) for key, each in held.items()} == expected
+
+
+def test_reads_by_ids_come_in_one_batch_and_only_what_is_absent_costs_a_second(
+    connected: Platform, mongo: Mongo
+) -> None:
+    finds = Finds()
+    held = [str(each["_id"]) for each in generate("projects", CREATORS, PROJECTS)]
+    with SourceHook() as hook:
+        hook.extras["event_listeners"] = [finds]
+        assert len(hook.by_ids(DOC_TYPES["project"], held)) == PROJECTS
+        assert finds.batch_sizes == [PROJECTS + 1]
+        assert len(hook.by_ids(DOC_TYPES["project"], [*held, UNKNOWN_ID])) == PROJECTS
+        assert finds.batch_sizes == [PROJECTS + 1, PROJECTS + 2, 2]
+
+
+class Finds(CommandListener):
+    """The batch size that each query asked for; any other command about a cursor is an error."""
+
+    def __init__(self) -> None:
+        self.batch_sizes: list[int] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        assert event.command_name != "getMore"
+        if event.command_name == "find":
+            self.batch_sizes.append(event.command["batchSize"])
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
 
 
 def test_a_read_that_never_brings_anything_is_not_believed(

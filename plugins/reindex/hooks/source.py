@@ -136,9 +136,27 @@ class SourceHook(MongoHook):
         return {_id_of(found): found for found in held}
 
     def _in(self, collection: str, ids: Sequence[object], fields: Sequence[str]) -> list[Found]:
+        """
+        Those of the ids that the collection holds.
+
+        A cursor that ends early says nothing of it. What did not come is asked for again, until
+        an answer brings none of it: only then is it absent.
+        """
+        held = self._some_in(collection, ids, fields)
+        absent = set(ids).difference(map(_id_of, held))
+        while absent and (more := self._some_in(collection, list(absent), fields)):
+            log.warning("a read by ids on %s was cut short, the rest is read again", collection)
+            held += more
+            absent.difference_update(map(_id_of, more))
+        return held
+
+    def _some_in(
+        self, collection: str, ids: Sequence[object], fields: Sequence[str]
+    ) -> list[Found]:
         def read() -> list[Found]:
+            # In one batch: by itself, the first ends after 101 documents.
             batches: Iterable[Any] = self._collection(collection).find_raw_batches(
-                {"_id": {"$in": list(ids)}}, list(fields)
+                {"_id": {"$in": list(ids)}}, list(fields), batch_size=len(ids) + 1
             )
             return [found for batch in batches for found in decoded(batch)]
 
