@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from bson import ObjectId
+from bson.errors import BSONError
 from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
@@ -144,10 +146,14 @@ class SourceHook(MongoHook):
         """
         held = self._some_in(collection, ids, fields)
         absent = set(ids).difference(map(_id_of, held))
-        while absent and (more := self._some_in(collection, list(absent), fields)):
+        while absent:
+            more = self._some_in(collection, list(absent), fields)
+            came = absent.intersection(map(_id_of, more))
+            if not came:
+                break
             log.warning("a read by ids on %s was cut short, the rest is read again", collection)
             held += more
-            absent.difference_update(map(_id_of, more))
+            absent -= came
         return held
 
     def _some_in(
@@ -212,7 +218,7 @@ class SourceHook(MongoHook):
 
         with self._named(opened) as cursor:
             while (batch := self._named(lambda: next(cursor, None))) is not None:
-                page = decoded(batch)
+                page = self._named(partial(decoded, batch))
                 for at in range(0, len(page), page_size):
                     yield page[at : at + page_size]
 
@@ -275,7 +281,7 @@ class SourceHook(MongoHook):
                     "and authSource"
                 ) from None
             raise SourceUnavailable(f"{self._where} failed: code {error.code}") from None
-        except (ConnectionFailure, PyMongoError) as error:
+        except (BSONError, ConnectionFailure, PyMongoError) as error:
             raise SourceUnavailable(f"{self._where} failed: {type(error).__name__}") from None
 
 
