@@ -88,12 +88,17 @@ def _matched_nothing(run: RunLedger, conf: RunConf) -> list[str]:
         ]
     if conf.allow_empty:
         return []
-    return [
-        f"the collection of docType {name} holds no documents: wrong database? "
-        "(allowEmpty: true accepts it)"
-        for name in conf.doc_types
-        if run.counts.get(name, Counts()) == Counts() and not run.not_reached.get(name)
-    ]
+    problems = []
+    for name in conf.doc_types:
+        counts = run.counts.get(name, Counts())
+        if not counts.fetched and not run.not_reached.get(name):
+            held = f"none of the {counts.expected} documents any more that were planned: dropped?"
+            problems.append(
+                f"the collection of docType {name} holds "
+                f"{held if counts.expected else 'no documents: wrong database?'} "
+                "(allowEmpty: true accepts it)"
+            )
+    return problems
 
 
 def run_result(

@@ -153,6 +153,16 @@ def test_a_collection_without_documents_fails_a_full_run_unless_that_is_fine() -
     assert len(problems(run_ledger([], []), BOTH)) == 2
 
 
+def test_documents_that_all_vanished_since_the_plan_fail_a_full_run_unless_that_is_fine() -> None:
+    run = a_run(Counts(expected=5_000, vanished=5_000))
+    assert problems(run) == (
+        "the collection of docType creator holds none of the 5000 documents any more that were "
+        "planned: dropped? (allowEmpty: true accepts it)",
+    )
+    assert problems(run, RunConf(doc_types=("creator",), allow_empty=True)) == ()
+    assert problems(a_run(Counts(expected=2, vanished=1, fetched=1, indexed=1))) == ()
+
+
 def test_a_collection_that_was_not_reached_is_not_called_empty() -> None:
     chunk = descriptor_of(RangeChunk(0, "creator", LOWEST_ID, None, 5))
     (problem,) = problems(run_ledger([chunk], []))

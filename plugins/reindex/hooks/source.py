@@ -100,15 +100,13 @@ class SourceHook(MongoHook):
         fields = ["_id", "updatedAt", *doc_type.fields]
         return self._scan(doc_type.collection, {"_id": bounds}, fields, page_size=PAGE_SIZE)
 
-    def count(
-        self, doc_type: DocType, first: str, until: str | None, after: str | None, last: str | None
-    ) -> int:
+    def count(self, doc_type: DocType, first: str, until: str | None, last: str | None) -> int:
         """
-        How many documents the bounds of :meth:`ranges` hold now, up to ``last`` if given.
+        How many documents ``first <= _id < until`` holds now, up to ``last`` if given.
 
         Counted by a covered scan of the ``_id`` index that survives lost cursors, as the plan's.
         """
-        bounds = _bounds(first, until, after)
+        bounds = _bounds(first, until, None)
         if last is not None:
             bounds["$lte"] = ObjectId(last)
         batches = self._scan(doc_type.collection, {"_id": bounds}, _ONLY_IDS, page_size=10_000)

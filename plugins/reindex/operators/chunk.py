@@ -197,7 +197,9 @@ class ReindexChunkOperator(BaseOperator):
     def _keep(self, context: Any, chunk: Chunk, ledger: ChunkLedger, error: BaseException) -> None:
         """What was done stays known: for the next attempt, and for the report if there is none."""
         if isinstance(error, LedgerImbalance):
-            context["task_state_store"].clear()  # the next attempt reads the whole range anew
+            # No document of it is known to be done: another attempt, or a redrive, reads it all.
+            context["task_state_store"].clear()
+            ledger = replace(_begun(None, chunk), started=ledger.started, requests=ledger.requests)
         else:
             _store(context["task_state_store"], chunk, ledger)
         why = f"{type(error).__name__}: {error}"[:500]
@@ -277,12 +279,13 @@ def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
     """
     The ledger, with every document of the range proven to be in it.
 
-    Documents come and go between the plan's scan and this chunk's. When the numbers differ, the
-    range is counted: it may hold fewer documents than were met, but not more.
+    Documents come and go between the plan's scan and this chunk's. So the range is counted, even
+    where the numbers agree, as one that came may hide one that was skipped: it may hold fewer
+    documents than were met, but not more.
     """
     ledger = settled_by_type(ledger)
     off = ledger.total.not_reached
-    if off and work.id_range is not None:
+    if work.id_range is not None:
         _recount(mongo, work, work.id_range, ledger)
     elif off > 0:
         raise LedgerImbalance(f"{off} ids of {work.doc_type} were planned and never met")
@@ -290,12 +293,17 @@ def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
 
 
 def _recount(mongo: SourceHook, work: Work, id_range: IdRange, ledger: ChunkLedger) -> None:
+    """
+    The whole range, also of a redrive: what the run before skipped, nobody expects to be behind it.
+    """
     last = ledger.position if isinstance(ledger.position, str) else None
     doc_type = DOC_TYPES[id_range.doc_type]
-    held = mongo.count(doc_type, id_range.first, id_range.until, id_range.after, last)
-    met = ledger.total.fetched + ledger.total.missing - len(work.ids)
+    held = mongo.count(doc_type, id_range.first, id_range.until, last)
+    met = id_range.settled + ledger.total.fetched + ledger.total.missing - len(work.ids)
     if held > met:
+        when = ", now or in the run that is driven again: start a full run"
         raise LedgerImbalance(
-            f"{id_range.doc_type} {id_range.after or id_range.first} to {last or 'the end'}: the "
-            f"collection holds {held} documents, {met} were met: the read was cut short"
+            f"{id_range.doc_type} {id_range.first} to {last or 'the end'}: the collection holds "
+            f"{held} documents, {met} were met: the read was cut short"
+            f"{when if id_range.after else ''}"
         )
