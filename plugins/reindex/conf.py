@@ -149,14 +149,17 @@ def _updated_since(given: Mapping[str, object]) -> datetime | None:
     value = given.get("updatedSince")
     if value is None:
         return None
+    refused = InvalidConf("updatedSince", value, "an ISO 8601 time such as 2026-11-20T02:00:00Z")
+    # The number 20261120 would pass for a date here, and be refused at the trigger by the Param.
+    if not isinstance(value, str):
+        raise refused
     try:
         # Python 3.10 does not read the Z that the platform writes.
-        since = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        since = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         since = since if since.tzinfo else since.replace(tzinfo=timezone.utc)
         return since.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        expected = "an ISO 8601 time such as 2026-11-20T02:00:00Z"
-        raise InvalidConf("updatedSince", value, expected) from None
+        raise refused from None
 
 
 def _number(

@@ -164,10 +164,10 @@ def failed_ids_conf(failures: tuple[Failure, ...]) -> dict[str, object] | None:
 
 
 def reported_result(result: Mapping[str, object]) -> dict[str, object]:
-    """The result with its samples cut until its JSON fits what the Jobs service takes."""
+    """The result with its samples cut until the report's JSON fits what the Jobs service takes."""
     reported = {**result, "retry": None}  # redrive says the same in a line
     keep = MOST_SAMPLED
-    while len(json.dumps(reported).encode()) > MOST_REPORTED_BYTES and keep:
+    while len(json.dumps({"result": reported}).encode()) > MOST_REPORTED_BYTES and keep:
         keep //= 2
         for key in ("failedSample", "missingSample", "incompleteChunks", "problems"):
             value = result[key]
