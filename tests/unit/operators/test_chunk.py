@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,8 @@ from reindex.operators.chunk import _most_failures, _most_refused, _proven
 from reindex.work import IdRange, Work
 from tests.unit.builders import a_ledger, hex_id, ids
 
-RANGE = Work("creator", (), IdRange("creator", hex_id(1), hex_id(99)))
+BOUNDS = IdRange("creator", hex_id(1), hex_id(99))
+RANGE = Work("creator", (), BOUNDS)
 
 
 class Counting:
@@ -35,10 +37,22 @@ def proven(held: int, work: Work, counts: Counts, **ledger: Any) -> tuple[Counts
     return _proven(cast(SourceHook, source), work, met).total, source
 
 
-def test_a_ledger_that_balances_is_not_counted_again() -> None:
+def test_a_range_is_counted_also_where_the_numbers_agree() -> None:
     counts = Counts(expected=5, fetched=5, indexed=5)
-    total, source = proven(99, RANGE, counts)
-    assert (total, source.asked) == (counts, [])
+    total, source = proven(5, RANGE, counts)
+    assert (total, source.asked) == (counts, [(hex_id(1), hex_id(99), None)])
+    with pytest.raises(LedgerImbalance):
+        proven(6, RANGE, counts)
+
+
+def test_a_redrive_counts_the_whole_range_with_what_the_run_before_settled() -> None:
+    """Two failed before, one of them is gone now; 40 were settled up to the place it goes on at."""
+    work = Work("creator", tuple(ids(2)), replace(BOUNDS, after=hex_id(40), settled=40))
+    counts = Counts(expected=12, fetched=10, indexed=10, missing=1)
+    total, source = proven(49, work, counts)
+    assert (total.vanished, source.asked) == (1, [(hex_id(1), hex_id(99), None)])
+    with pytest.raises(LedgerImbalance, match="50 documents, 49 were met.* start a full run"):
+        proven(50, work, counts)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +64,7 @@ def test_a_difference_to_the_plan_is_counted_and_booked(
     counts = Counts(expected=expected, fetched=7, indexed=7)
     total, source = proven(7, RANGE, counts, position=hex_id(50))
     assert (total.appeared, total.vanished, total.balanced) == (appeared, vanished, True)
-    assert source.asked == [(hex_id(1), hex_id(99), None, hex_id(50))]
+    assert source.asked == [(hex_id(1), hex_id(99), hex_id(50))]
 
 
 def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
