@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from pymongo.monitoring import (
 )
 
 from reindex.doc_types import DOC_TYPES
-from reindex.errors import LedgerImbalance, ServiceUnavailable, SourceUnavailable
+from reindex.errors import ChunkTimedOut, LedgerImbalance, ServiceUnavailable, SourceUnavailable
 from reindex.hooks.source import SourceHook
 from reindex.pages import Found
 from sandbox.mongo import Mongo
@@ -236,7 +237,30 @@ def test_a_read_that_never_brings_anything_is_not_believed(
     assert (result["state"], result["notReached"]) == ("failed", PROJECTS)
 
 
-def test_an_attempt_that_times_out_is_gone_on_with(connected: Platform) -> None:
+def test_an_attempt_ends_itself_before_its_time_out_and_is_gone_on_with(
+    connected: Platform,
+) -> None:
+    """Without Airflow's alarm, which may land where asyncio swallows what it raises."""
+    connected.put_faults([{"kind": "latency", "ms": 20}])
+    run = InProcessRun({**CONF, "maxInFlight": 1}, execution_timeout=timedelta(seconds=1))
+    (chunk,) = run.plan()
+    assert not run.chunk(0, chunk)
+    error = run.errors["chunk 0"]
+    assert isinstance(error, ChunkTimedOut)
+    assert "execution_timeout of 0:00:01" in str(error)
+    left = run.ledger()
+    done = left["counts"]["project"]["indexed"]
+    assert 5 < done < PROJECTS
+    assert left["ended"] - left["started"] < 1
+
+    connected.clear_faults()
+    assert run.chunk(0, chunk)
+    result = run.report()
+    assert result["state"] == "success"
+    assert result["planned"] == result["indexed"] + result["ignored"] == PROJECTS
+
+
+def test_an_attempt_that_airflow_times_out_is_gone_on_with(connected: Platform) -> None:
     connected.put_faults([{"kind": "latency", "ms": 20}])
     run = InProcessRun({**CONF, "maxInFlight": 1})
     (chunk,) = run.plan()
