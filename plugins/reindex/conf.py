@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from reindex.doc_ids import doc_ids_of
@@ -103,6 +103,30 @@ def parse_conf(raw: Mapping[str, object]) -> RunConf:
     )
     _refuse_contradictions(conf)
     return conf
+
+
+def handed_on(conf: RunConf) -> dict[str, object]:
+    """What a redrive of the run takes over: which documents were to be left out, and the pace."""
+    since = conf.updated_since
+    return {
+        "updatedSince": since and since.isoformat(),
+        "requestsPerSecond": conf.requests_per_second,
+        "maxInFlight": conf.max_in_flight,
+    }
+
+
+def taking_over(conf: RunConf, earlier: Mapping[str, object]) -> RunConf:
+    """
+    A redrive's conf, with what the earlier run hands on where its own says nothing.
+
+    A trigger form says everything: what is at its default counts as not said.
+
+    :param earlier: of :func:`handed_on`
+    """
+    source, default = parse_conf(earlier), parse_conf({})
+    names = ("updated_since", "requests_per_second", "max_in_flight")
+    unsaid = [name for name in names if getattr(conf, name) == getattr(default, name)]
+    return replace(conf, **{name: getattr(source, name) for name in unsaid})
 
 
 def job_reference(raw: Mapping[str, object]) -> JobReference | None:

@@ -51,7 +51,7 @@ def test_a_redrive_counts_the_whole_range_with_what_the_run_before_settled() -> 
     counts = Counts(expected=12, fetched=10, indexed=10, missing=1)
     total, source = proven(49, work, counts)
     assert (total.vanished, source.asked) == (1, [(hex_id(1), hex_id(99), None)])
-    with pytest.raises(LedgerImbalance, match="50 documents, 49 were met.* start a full run"):
+    with pytest.raises(LedgerImbalance, match=r"50 documents, 49 were met.* start a full run"):
         proven(50, work, counts)
 
 
