@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,14 @@ from reindex.conf import RunConf
 from reindex.errors import LedgerImbalance
 from reindex.hooks.source import SourceHook
 from reindex.ledger import Counts
-from reindex.operators.chunk import _most_failures, _most_refused, _proven
+from reindex.operators.chunk import (
+    FEWEST_FAILURES,
+    MOST_FAILURES,
+    _most_failures,
+    _most_refused,
+    _proven,
+)
+from reindex.service_health import GIVE_UP_ROUNDS, GIVE_UP_SECONDS
 from reindex.work import IdRange, Work
 from tests.unit.builders import a_ledger, hex_id, ids
 
@@ -77,6 +85,15 @@ def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
 def test_ids_of_a_list_that_were_never_met_are_an_imbalance() -> None:
     with pytest.raises(LedgerImbalance):
         proven(0, Work("creator", tuple(ids(5))), Counts(expected=5, fetched=2, indexed=2))
+
+
+def test_the_docs_name_the_limits_that_hold() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    rows = text.partition("## When a chunk ends early")[2].partition("## ")[0]
+    assert f"after {GIVE_UP_SECONDS:.0f} s" in rows
+    assert f"after {GIVE_UP_ROUNDS} time-outs in a row" in rows
+    assert rows.count(f"not below {FEWEST_FAILURES + 1} of them") == 2
+    assert f"more than {MOST_FAILURES:,} of either" in rows
 
 
 @pytest.mark.parametrize(
