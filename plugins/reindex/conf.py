@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from reindex.doc_ids import doc_ids_of
@@ -105,6 +105,30 @@ def parse_conf(raw: Mapping[str, object]) -> RunConf:
     return conf
 
 
+def handed_on(conf: RunConf) -> dict[str, object]:
+    """What a redrive of the run takes over: which documents were to be left out, and the pace."""
+    since = conf.updated_since
+    return {
+        "updatedSince": since and since.isoformat(),
+        "requestsPerSecond": conf.requests_per_second,
+        "maxInFlight": conf.max_in_flight,
+    }
+
+
+def taking_over(conf: RunConf, earlier: Mapping[str, object]) -> RunConf:
+    """
+    A redrive's conf, with what the earlier run hands on where its own says nothing.
+
+    A trigger form says everything: what is at its default counts as not said.
+
+    :param earlier: of :func:`handed_on`
+    """
+    source, default = parse_conf(earlier), parse_conf({})
+    names = ("updated_since", "requests_per_second", "max_in_flight")
+    unsaid = [name for name in names if getattr(conf, name) == getattr(default, name)]
+    return replace(conf, **{name: getattr(source, name) for name in unsaid})
+
+
 def job_reference(raw: Mapping[str, object]) -> JobReference | None:
     """
     The job that a conf names, even when the rest of the conf is refused: the Jobs service must
@@ -149,14 +173,17 @@ def _updated_since(given: Mapping[str, object]) -> datetime | None:
     value = given.get("updatedSince")
     if value is None:
         return None
+    refused = InvalidConf("updatedSince", value, "an ISO 8601 time such as 2026-11-20T02:00:00Z")
+    # The number 20261120 would pass for a date here, and be refused at the trigger by the Param.
+    if not isinstance(value, str):
+        raise refused
     try:
         # Python 3.10 does not read the Z that the platform writes.
-        since = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        since = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         since = since if since.tzinfo else since.replace(tzinfo=timezone.utc)
         return since.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        expected = "an ISO 8601 time such as 2026-11-20T02:00:00Z"
-        raise InvalidConf("updatedSince", value, expected) from None
+        raise refused from None
 
 
 def _number(

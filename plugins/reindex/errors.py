@@ -13,6 +13,7 @@ What can go wrong, as one tree. The class decides what Airflow does with it.
         ├── SourceUnavailable       Mongo is not there, or stopped answering
         ├── ServiceUnavailable      the Discovery or the Jobs service is not there
         ├── ChunkKilled             Airflow asked the task to end
+        ├── ChunkTimedOut           the task's execution_timeout is as good as over
         ├── TooManyFailures         a chunk failed more documents than the run tolerates
         └── LedgerImbalance         what was read, settled and held by the source does not add up
 """
@@ -82,6 +83,10 @@ class ServiceUnavailable(TransientError):
 
 class ChunkKilled(TransientError):
     """Airflow asked the task to end: it was cleared, or its run was marked as ended."""
+
+
+class ChunkTimedOut(TransientError):
+    """The attempt's time was up before the chunk was done."""
 
 
 class TooManyFailures(TransientError):

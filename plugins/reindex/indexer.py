@@ -103,6 +103,7 @@ class Indexer:
     _failures: int = 0
     _refused: int = 0
     _last_trouble: Refused | None = None
+    _taken: bytes | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -122,7 +123,7 @@ class Indexer:
         self._pace = Pace(self.policy.requests_per_second)
         self._health = ServiceHealth()
         self._pages, self._post = pages, post
-        self._loading = asyncio.Lock()
+        self._loading, self._doubting = asyncio.Lock(), asyncio.Lock()
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         saving = asyncio.create_task(self._save_now_and_then())
@@ -231,11 +232,14 @@ class Indexer:
             if isinstance(answer, Accepted):
                 self._limit.answered(now - sent, now)
                 self._health.answered(now)
+                self._taken = document.request.body
                 return answer
             if not answer.reason.transient:
                 return self._refused_for_good(document, answer, sent, now)
-            self._note_trouble(document.request, answer, now)
+            self._note_trouble(document, answer, sent, now)
             blame = self._health.blame(now, document.first_sent)
+            if blame is Blame.SERVICE and await self._takes_again_what_it_took():
+                blame = Blame.DOCUMENT
             if blame is Blame.SERVICE:
                 story = f"{self._health.story(now)}{_remedy(answer)}"
                 self._give_up(ServiceUnavailable(f"{self.policy.where}: {story}"))
@@ -243,15 +247,35 @@ class Indexer:
             if spent and blame is Blame.DOCUMENT:
                 return failure(document.request, answer, document.attempts)
             await asyncio.sleep(_delay_before(document.attempts + 1))
-            if blame is Blame.NOBODY and document.attempts >= ATTEMPTS_A_TURN:
+            # One that hangs holds its worker long enough: others show sooner who is to blame.
+            turn_over = answer.reason is Reason.TIMEOUT or document.attempts >= ATTEMPTS_A_TURN
+            if blame is Blame.NOBODY and turn_over:
                 return None
+
+    async def _takes_again_what_it_took(self) -> bool:
+        """
+        Whether a document that was taken before is taken again: then the service is not down.
+
+        To send it again is harmless, and no other proof is at hand when only bad ones are left.
+        """
+        asked = time.monotonic()
+        async with self._doubting:
+            if self._taken is not None and not self._health.answered_since(asked):
+                await self._turn()
+                answer = await self._post(self._taken)
+                self._requests += 1
+                if isinstance(answer, Accepted):
+                    self._health.answered(time.monotonic())
+        return self._health.answered_since(asked)
 
     async def _turn(self) -> None:
         """Wait for the next slot of the rate, and for the end of any pause."""
         wait = self._pace.delay(time.monotonic())
         while wait:
             await asyncio.sleep(wait)
-            wait = self._pace.pause_left(time.monotonic())
+            # All whose slot the pause took would post together at its end: each books another.
+            paused = self._pace.pause_left(time.monotonic())
+            wait = self._pace.delay(time.monotonic()) if paused else 0.0
 
     def _refused_for_good(
         self, document: _Document, answer: Refused, sent: float, now: float
@@ -268,10 +292,13 @@ class Indexer:
             self._health.answered(now)
         return failure(document.request, answer, document.attempts)
 
-    def _note_trouble(self, request: IndexRequest, answer: Refused, now: float) -> None:
+    def _note_trouble(self, document: _Document, answer: Refused, sent: float, now: float) -> None:
         self._last_trouble = answer
-        self._health.failed(request.doc_id, answer.message, now, answer.retry_after)
-        if answer.reason in (Reason.RATE_LIMITED, Reason.TIMEOUT) or answer.status == 503:
+        doc_id = document.request.doc_id
+        self._health.failed(doc_id, answer.message, now, answer.retry_after, took=now - sent)
+        # The one document that hangs again and again says nothing of how much there is room for.
+        hung = answer.reason is Reason.TIMEOUT and document.attempts == 1
+        if hung or answer.reason is Reason.RATE_LIMITED or answer.status == 503:
             self._limit.overloaded()
         if answer.retry_after and answer.retry_after > LONGEST_PATIENCE:
             self._give_up(

@@ -68,8 +68,8 @@ def _what() -> dict[str, Param]:
             type=["null", "string"],
             title="Repeat a run",
             description="Its run id, such as scheduled__2026-11-20T02:00:00+00:00. Sends what "
-            "failed in it or was not reached; leave ids and time empty then. Left empty: a new "
-            "run.",
+            "failed in it or was not reached, since the time and at the pace that it was given; "
+            "leave ids and time empty then. Left empty: a new run.",
         ),
     }
 
@@ -113,7 +113,8 @@ def _verdict() -> dict[str, Param]:
             maximum=1,
             title="Share of documents that may fail",
             description="0.01 is 1 %, rounded up to whole documents; 0 tolerates none. Above it "
-            "the run is red.",
+            "the run is red. A chunk ends early above it as well when the causes may pass, such as "
+            "time-outs; documents that are refused for good are named first, all of them.",
             section=VERDICT,
         ),
         "allowEmpty": Param(

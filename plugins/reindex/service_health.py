@@ -3,7 +3,8 @@ Pure: is it the document, or is it the service?
 
 A document that fails while others get through is to blame itself. While none gets through, nobody
 is blamed until patience ends; then it is the service if several different documents failed, and
-else these documents.
+else these documents. Patience is long enough for others to be tried meanwhile, however long a
+failing one takes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import Enum
 
 SUSPECT_AFTER_DOCUMENTS = 3
 GIVE_UP_SECONDS = 10.0
+GIVE_UP_ROUNDS = 3
 LONGEST_PATIENCE = 300.0
 
 
@@ -45,19 +47,20 @@ class ServiceHealth:
             self._since = None
             self._failing.clear()
 
-    def failed(self, doc_id: str, message: str, now: float, retry_after: float | None) -> None:
-        """A post was lost, or answered by an error that another try may cure."""
+    def failed(
+        self, doc_id: str, message: str, now: float, retry_after: float | None, took: float
+    ) -> None:
+        """A post was lost, or answered by an error that another try may cure, after so long."""
         self.last_message = message
         self._failing.add(doc_id)
         if self._since is None:
-            self._since = now
-            self._patience_until = now + self.give_up_after
+            self._since, self._patience_until = now, now
+        # A few that hang must not pass for the service before others had the time to get through.
+        until = self._since + max(self.give_up_after, GIVE_UP_ROUNDS * took)
         if retry_after:
             # It said when to come back: that long it is not down.
-            asked_for = now + retry_after + self.give_up_after
-            self._patience_until = min(
-                self._since + LONGEST_PATIENCE, max(self._patience_until, asked_for)
-            )
+            until = max(until, now + retry_after + self.give_up_after)
+        self._patience_until = min(self._since + LONGEST_PATIENCE, max(self._patience_until, until))
 
     def answered_since(self, time: float) -> bool:
         """Whether the service dealt with any document after that time."""

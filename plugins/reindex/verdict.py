@@ -89,12 +89,17 @@ def _matched_nothing(run: RunLedger, conf: RunConf) -> list[str]:
         ]
     if conf.allow_empty:
         return []
-    return [
-        f"the collection of docType {name} holds no documents: wrong database? "
-        "(allowEmpty: true accepts it)"
-        for name in conf.doc_types
-        if run.counts.get(name, Counts()) == Counts() and not run.not_reached.get(name)
-    ]
+    problems = []
+    for name in conf.doc_types:
+        counts = run.counts.get(name, Counts())
+        if not counts.fetched and not run.not_reached.get(name):
+            held = f"none of the {counts.expected} documents any more that were planned: dropped?"
+            problems.append(
+                f"the collection of docType {name} holds "
+                f"{held if counts.expected else 'no documents: wrong database?'} "
+                "(allowEmpty: true accepts it)"
+            )
+    return problems
 
 
 def run_result(
@@ -168,10 +173,10 @@ def failed_ids_conf(failures: tuple[Failure, ...]) -> dict[str, object] | None:
 
 
 def reported_result(result: Mapping[str, object]) -> dict[str, object]:
-    """The result with its samples cut until its JSON fits what the Jobs service takes."""
+    """The result with its samples cut until the report's JSON fits what the Jobs service takes."""
     reported = {**result, "retry": None}  # redrive says the same in a line
     keep = MOST_SAMPLED
-    while len(json.dumps(reported).encode()) > MOST_REPORTED_BYTES and keep:
+    while len(json.dumps({"result": reported}).encode()) > MOST_REPORTED_BYTES and keep:
         keep //= 2
         for key in ("failedSample", "missingSample", "incompleteChunks", "problems"):
             value = result[key]

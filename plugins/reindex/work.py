@@ -13,12 +13,17 @@ from reindex.ledger import ChunkLedger
 
 @dataclass(frozen=True)
 class IdRange:
-    """``first <= _id < until``, or, once part of it is done, what lies behind ``after``."""
+    """
+    ``first <= _id < until``, or, once part of it is done, what lies behind ``after``.
+
+    ``settled`` documents up to there stand in the ledger of the run that is driven again.
+    """
 
     doc_type: str
     first: str
     until: str | None
     after: str | None = None
+    settled: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ def remaining(work: Work, ledger: ChunkLedger | None) -> Work:
     if isinstance(ledger.position, int):
         return replace(work, ids=work.ids[ledger.position :])
     assert work.id_range is not None
-    return replace(work, ids=(), id_range=replace(work.id_range, after=ledger.position))
+    total = ledger.total
+    settled = work.id_range.settled + total.fetched + total.missing - len(work.ids)
+    rest = replace(work.id_range, after=ledger.position, settled=settled)
+    return replace(work, ids=(), id_range=rest)
 
 
 def to_drive_again(work: Work, ledger: ChunkLedger | None) -> Work:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,6 +75,7 @@ class InProcessRun:
     run_type: str = "manual"
     attempts: int = 1
     most_chunks: int = 1024
+    execution_timeout: timedelta | None = None
     xcoms: XComs = field(default_factory=dict)
     errors: dict[str, ReindexError] = field(default_factory=dict)
     stores: dict[tuple[str, int], StateStore] = field(default_factory=dict)
@@ -101,7 +103,9 @@ class InProcessRun:
 
     def chunk(self, index: int, chunk: Mapping[str, Any]) -> bool:
         """One attempt of one chunk; whether it succeeded."""
-        task = ReindexChunkOperator(task_id="reindex_chunk", chunk=chunk)
+        task = ReindexChunkOperator(
+            task_id="reindex_chunk", chunk=chunk, execution_timeout=self.execution_timeout
+        )
         context = self.context("reindex_chunk", index)
         try:
             context["ti"].xcom_push("return_value", task.execute(context))

@@ -321,6 +321,48 @@ def test_redrive_sends_exactly_what_failed(connected: Platform) -> None:
     assert nothing_left.go()["state"] == "success"
 
 
+def test_redrive_keeps_to_the_time_and_the_pace_of_the_run_that_it_repeats(
+    connected: Platform,
+) -> None:
+    InProcessRun({"docType": "creator"}).go()
+    with connected.index() as index:
+        newest = max(each.updatedAt for each in index.documents("creator").values())
+    conf = {
+        "docType": "creator", "updatedSince": newest, "requestsPerSecond": 500, "maxInFlight": 3,
+    }  # fmt: skip
+    first = InProcessRun(conf, run_id="first")
+    assert first.plan()
+    assert first.report()["notReached"] == CREATORS
+    connected.reset_requests()
+    again = InProcessRun({"redrive": "first"}, run_id="again", xcoms=first.xcoms)
+    result = again.go()
+    assert result["state"] == "success"
+    assert result["unchanged"] == CREATORS - result["ignored"] > 0
+    assert len(connected.requests(documents=True)["documents"]) == result["ignored"]
+    # And so does a redrive of the redrive.
+    facts = again.xcoms[("again", "plan", -1, "plan")]
+    assert facts["handedOn"] == first.xcoms[("first", "plan", -1, "plan")]["handedOn"]
+    assert facts["handedOn"]["maxInFlight"] == 3
+
+
+def test_redrive_names_again_what_can_be_in_no_chunk(connected: Platform, mongo: Mongo) -> None:
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo.uri)
+    projects = client[DATABASE]["projects"]
+    projects.insert_one({"_id": "no-object-id", "title": "x"})
+    try:
+        first = InProcessRun({"docType": "project"}, run_id="first")
+        result = first.go()
+    finally:
+        projects.delete_one({"_id": "no-object-id"})
+        client.close()
+    assert (result["state"], result["failed"]) == ("success", 1)
+    again = InProcessRun(result["redrive"], run_id="again", xcoms=first.xcoms).go()
+    assert again["state"] == "failed"
+    assert again["failedSample"] == result["failedSample"]
+    assert again["failedSample"][0]["docId"] == "no-object-id"
+    assert_balanced(again)
+
+
 def test_redrive_of_a_run_that_is_not_there(connected: Platform) -> None:
     run = InProcessRun({"redrive": "manual__2020"})
     run.go()

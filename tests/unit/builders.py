@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import selectors
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -131,13 +132,16 @@ class FakeDiscovery:
     """
     Answers posts by a script: document id and attempt (from 1) → answer.
 
-    Each takes ``seconds`` of the virtual clock; ``posts`` is when which document was posted.
+    Each takes ``seconds`` of the virtual clock, or what ``slow`` says of its document; ``posts``
+    is when which document was posted.
     """
 
     clock: Clock
     script: Script = ALL_INDEXED
     seconds: float = 0.01
+    slow: Mapping[str, float] = field(default_factory=dict)
     posts: list[tuple[float, str]] = field(default_factory=list)
+    attempts: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -147,14 +151,12 @@ class FakeDiscovery:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            attempt = self.attempts_of(doc_id)
-            await asyncio.sleep(self.seconds)
+            self.attempts[doc_id] += 1
+            attempt = self.attempts[doc_id]
+            await asyncio.sleep(self.slow.get(doc_id, self.seconds))
             return self.script(doc_id, attempt)
         finally:
             self.in_flight -= 1
-
-    def attempts_of(self, doc_id: str) -> int:
-        return sum(posted == doc_id for _, posted in self.posts)
 
 
 class Clock:

@@ -61,7 +61,8 @@ _near_valid = st.fixed_dictionaries(
         "docIds": st.lists(any_case_ids | pasted_lines, max_size=4)
         | st.lists(json_values, max_size=3),
         "updatedSince": st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat)
-        | st.sampled_from(["2026-11-20T02:00:00Z", "0001-01-01T00:00:00+23:59", "yesterday"]),
+        | st.sampled_from(["2026-11-20T02:00:00Z", "0001-01-01T00:00:00+23:59", "yesterday"])
+        | st.sampled_from([20261120, 2026]),
         "mode": st.sampled_from(["full", "incremental", "partial"]),
         "chunkSize": _numbers,
         "maxInFlight": _numbers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,8 +17,10 @@ from reindex.conf import (
     KNOWN_KEYS,
     JobReference,
     RunConf,
+    handed_on,
     job_reference,
     parse_conf,
+    taking_over,
 )
 from reindex.errors import InvalidConf, InvalidDocType
 from tests.unit.builders import hex_id, ids
@@ -350,6 +353,20 @@ def test_any_other_run_can_be_a_dry_one(raw: dict[str, object]) -> None:
 def test_a_job_of_3600_ids_parses() -> None:
     assert parse_conf({"docType": "all", "docIds": ids(3_600)}).doc_ids == tuple(ids(3_600))
     assert hex_id(3_600) in ids(3_600)
+
+
+def test_a_redrive_takes_over_what_its_own_conf_leaves_at_the_default() -> None:
+    said = {"updatedSince": "2026-11-20T02:00:00Z", "requestsPerSecond": 5, "maxInFlight": 2}
+    earlier = parse_conf(said)
+    redrive = RunConf(BOTH, redrive="run-1")
+    took = taking_over(redrive, json.loads(json.dumps(handed_on(earlier))))
+    assert took == replace(
+        redrive, updated_since=earlier.updated_since, requests_per_second=5, max_in_flight=2
+    )
+    own = replace(redrive, requests_per_second=50, max_in_flight=8)
+    assert taking_over(own, handed_on(earlier)) == replace(own, updated_since=took.updated_since)
+    for nothing in ({}, handed_on(RunConf(BOTH))):
+        assert taking_over(redrive, nothing) == redrive
 
 
 @given(raw=confs)

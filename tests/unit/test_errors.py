@@ -36,6 +36,7 @@ def test_what_would_end_the_same_way_is_permanent(error: type[ReindexError]) -> 
     [
         errors.SourceUnavailable,
         errors.ServiceUnavailable,
+        errors.ChunkTimedOut,
         errors.TooManyFailures,
         errors.LedgerImbalance,
     ],

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from reindex.service_health import (
+    GIVE_UP_ROUNDS,
     GIVE_UP_SECONDS,
     LONGEST_PATIENCE,
     SUSPECT_AFTER_DOCUMENTS,
@@ -20,11 +21,13 @@ PATIENCE_ENDS = BEGAN + GIVE_UP_SECONDS
 A_MOMENT = 0.1
 
 
-def failing(documents: Iterable[int], retry_after: float | None = None) -> ServiceHealth:
+def failing(
+    documents: Iterable[int], retry_after: float | None = None, took: float = A_MOMENT
+) -> ServiceHealth:
     """A service that answered nothing, and let these documents fail at ``BEGAN``."""
     health = ServiceHealth()
     for number in documents:
-        health.failed(f"doc-{number}", "no answer in time", BEGAN, retry_after)
+        health.failed(f"doc-{number}", "no answer in time", BEGAN, retry_after, took)
     return health
 
 
@@ -58,20 +61,29 @@ def test_a_document_that_fails_while_others_get_through_is_to_blame(
     health = ServiceHealth()
     health.answered(BEGAN + 1)
     for number in range(ENOUGH):
-        health.failed(f"doc-{number}", "reset", BEGAN + 2, None)
+        health.failed(f"doc-{number}", "reset", BEGAN + 2, None, A_MOMENT)
     assert health.blame(BEGAN + 2, first_sent) is blame
 
 
 def test_patience_counts_from_the_first_failure() -> None:
     health = failing(range(ENOUGH))
-    health.failed("doc-99", "reset", BEGAN + 5, None)
+    health.failed("doc-99", "reset", BEGAN + 5, None, A_MOMENT)
     assert health.blame(PATIENCE_ENDS, BEGAN - 1) is Blame.SERVICE
+
+
+@pytest.mark.parametrize("took", [10.0, 60.0])
+def test_patience_lasts_until_others_had_the_time_to_hang_as_well(took: float) -> None:
+    health = failing(range(ENOUGH), took=took)
+    health.failed("doc-99", "reset", BEGAN + 1, None, A_MOMENT)
+    ends = BEGAN + GIVE_UP_ROUNDS * took
+    assert health.blame(ends - A_MOMENT, BEGAN - 1) is Blame.NOBODY
+    assert health.blame(ends, BEGAN - 1) is Blame.SERVICE
 
 
 def test_one_document_that_gets_through_clears_the_service() -> None:
     health = failing(range(ENOUGH))
     health.answered(BEGAN + 1)
-    health.failed("doc-1", "reset", BEGAN + 50, None)
+    health.failed("doc-1", "reset", BEGAN + 50, None, A_MOMENT)
     assert health.blame(BEGAN + 50, BEGAN + 49) is Blame.NOBODY
     assert health.blame(BEGAN + 50 + GIVE_UP_SECONDS, BEGAN + 49) is Blame.DOCUMENT
 
@@ -90,7 +102,7 @@ def test_patience_has_an_end_however_long_it_is_asked_for() -> None:
 
 def test_a_short_retry_after_does_not_shorten_patience() -> None:
     health = failing(range(ENOUGH), retry_after=60.0)
-    health.failed("doc-1", "429", BEGAN + 1, 0.1)
+    health.failed("doc-1", "429", BEGAN + 1, 0.1, A_MOMENT)
     assert health.blame(BEGAN + 60, BEGAN - 1) is Blame.NOBODY
 
 
@@ -99,13 +111,13 @@ def test_nothing_got_through_says_whether_any_document_was_ever_dealt_with() -> 
     health = failing([1])
     assert health.nothing_got_through
     health.answered(BEGAN + 1)
-    health.failed("doc-2", "reset", BEGAN + 2, None)
+    health.failed("doc-2", "reset", BEGAN + 2, None, A_MOMENT)
     assert not health.nothing_got_through
 
 
 def test_the_story_tells_how_long_how_many_and_the_last_error() -> None:
     health = failing(range(7))
-    health.failed("doc-6", "ClientConnectorError", BEGAN + 1, None)
+    health.failed("doc-6", "ClientConnectorError", BEGAN + 1, None, A_MOMENT)
     assert health.story(BEGAN + 12.4) == (
         "no document got through for 12 s (7 tried, last: ClientConnectorError)"
     )

@@ -154,6 +154,16 @@ def test_a_collection_without_documents_fails_a_full_run_unless_that_is_fine() -
     assert len(problems(run_ledger([], []), BOTH)) == 2
 
 
+def test_documents_that_all_vanished_since_the_plan_fail_a_full_run_unless_that_is_fine() -> None:
+    run = a_run(Counts(expected=5_000, vanished=5_000))
+    assert problems(run) == (
+        "the collection of docType creator holds none of the 5000 documents any more that were "
+        "planned: dropped? (allowEmpty: true accepts it)",
+    )
+    assert problems(run, RunConf(doc_types=("creator",), allow_empty=True)) == ()
+    assert problems(a_run(Counts(expected=2, vanished=1, fetched=1, indexed=1))) == ()
+
+
 def test_a_collection_that_was_not_reached_is_not_called_empty() -> None:
     chunk = descriptor_of(RangeChunk(0, "creator", LOWEST_ID, None, 5))
     (problem,) = problems(run_ledger([chunk], []))
@@ -308,7 +318,7 @@ def test_a_report_of_20000_failures_is_below_its_limit_and_keeps_every_figure(me
     counts = done(indexed=1, failed=20_000, missing=20_000)
     result = result_of(a_run(counts, failures=failures, missing=missing))
     reported = reported_result(result)
-    assert size_of(reported) <= MOST_REPORTED_BYTES < MOST_BODY_BYTES
+    assert size_of({"result": reported}) <= MOST_REPORTED_BYTES < MOST_BODY_BYTES
     cut = {"failedSample", "missingSample", "incompleteChunks", "problems", "retry"}
     assert {key: result[key] for key in result if key not in cut} == {
         key: reported[key] for key in reported if key not in cut
@@ -335,6 +345,16 @@ def test_samples_hold_a_hundred_and_a_report_that_fits_keeps_them() -> None:
 
 def test_the_limit_of_a_report_is_the_agreed_one() -> None:
     assert MOST_REPORTED_BYTES == 90_000
+
+
+def test_what_a_report_wraps_the_result_in_counts_as_well() -> None:
+    samples: dict[str, object] = dict.fromkeys(
+        ("failedSample", "missingSample", "incompleteChunks", "problems"), ["one"] * 100
+    )
+    result = {**samples, "retry": None, "summary": ""}
+    result["summary"] = "x" * (MOST_REPORTED_BYTES - size_of(result))
+    assert size_of(result) == MOST_REPORTED_BYTES
+    assert size_of({"result": reported_result(result)}) <= MOST_REPORTED_BYTES
 
 
 @given(
@@ -364,7 +384,7 @@ def test_any_report_is_below_its_limit(
     ]
     result = result_of(run_ledger(descriptors, [ledger.to_json() for ledger in ledgers]), BOTH)
     reported = reported_result(result)
-    assert size_of(reported) <= MOST_REPORTED_BYTES
+    assert size_of({"result": reported}) <= MOST_REPORTED_BYTES
     assert set(reported) == set(result)
     assert reported["totalIndexed"] == 1
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reindex.answers import Reason
 from reindex.chunks import LOWEST_ID, RangeChunk
+from reindex.ledger import Counts
 from reindex.work import IdRange, Work, remaining, to_drive_again, worth_another_try
 from tests.unit.builders import a_failure, a_ledger, hex_id, ids
 
@@ -29,11 +30,19 @@ def test_the_work_of_a_range_chunk_is_its_range() -> None:
         (0, BOTH),
         (2, replace(BOTH, ids=(hex_id(3),))),
         (3, replace(BOTH, ids=())),
-        (hex_id(40), Work("creator", (), replace(RANGE, after=hex_id(40)))),
+        (hex_id(40), Work("creator", (), replace(RANGE, after=hex_id(40), settled=39))),
     ],
 )
 def test_what_remains_lies_behind_the_position(position: str | int | None, left: Work) -> None:
-    assert remaining(BOTH, a_ledger(50, position=position)) == left
+    counts = {"creator": Counts(expected=50, fetched=40, indexed=40, missing=2)}
+    assert remaining(BOTH, a_ledger(50, position=position, counts=counts)) == left
+
+
+def test_what_is_settled_adds_up_when_a_redrive_is_driven_again() -> None:
+    counts = {"creator": Counts(expected=30, fetched=20, indexed=20)}
+    begun = replace(BOTH, id_range=replace(RANGE, after=hex_id(40), settled=39))
+    left = remaining(begun, a_ledger(30, position=hex_id(60), counts=counts))
+    assert left.id_range == replace(RANGE, after=hex_id(60), settled=39 + 20 - 3)
 
 
 def test_without_a_ledger_all_of_it_remains() -> None:

@@ -18,13 +18,17 @@ OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 )
 LENIENT = OPTIONS.with_options(unicode_decode_error_handler="replace")
 
+_OBJECT_ID, _TEXT = 0x07, 0x02  # BSON's element types
+
 
 def decoded(batch: bytes) -> list[Found]:
     """
     The documents of a raw batch.
 
-    One document with broken text would make the cursor's own decoder refuse the whole batch:
-    then each is decoded by itself, and the broken ones are named.
+    One broken document would make the cursor's own decoder refuse the whole batch: then each is
+    decoded by itself, and the broken ones are named.
+
+    :raises BSONError: for a broken one whose ``_id`` cannot be read either
     """
     try:
         return list(bson.decode_all(batch, OPTIONS))
@@ -44,5 +48,15 @@ def _decoded_alone(raw: bytes) -> Found:
     try:
         return bson.decode(raw, OPTIONS)
     except BSONError as error:
-        doc_id = bson.decode(raw, LENIENT)["_id"]
-        return Unreadable(doc_id, f"its BSON cannot be decoded ({type(error).__name__})")
+        return Unreadable(_id_alone(raw), f"its BSON cannot be decoded ({type(error).__name__})")
+
+
+def _id_alone(raw: bytes) -> object:
+    """The ``_id`` of a broken document: Mongo stores it first, and what follows does not matter."""
+    kind, name, value = raw[4], raw[5:9], raw[9:]
+    sizes = {_OBJECT_ID: 12, _TEXT: 4 + int.from_bytes(value[:4], "little")}
+    if name != b"_id\0" or kind not in sizes:
+        return bson.decode(raw, LENIENT)["_id"]
+    element = raw[4 : 9 + sizes[kind]]
+    size = (4 + len(element) + 1).to_bytes(4, "little")
+    return bson.decode(size + element + b"\0", LENIENT)["_id"]

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from bson import ObjectId
+from bson.errors import BSONError
 from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
@@ -105,15 +107,13 @@ class SourceHook(MongoHook):
         fields = ["_id", "updatedAt", *doc_type.fields]
         return self._scan(doc_type.collection, {"_id": bounds}, fields, page_size=PAGE_SIZE)
 
-    def count(
-        self, doc_type: DocType, first: str, until: str | None, after: str | None, last: str | None
-    ) -> int:
+    def count(self, doc_type: DocType, first: str, until: str | None, last: str | None) -> int:
         """
-        How many documents the bounds of :meth:`ranges` hold now, up to ``last`` if given.
+        How many documents ``first <= _id < until`` holds now, up to ``last`` if given.
 
         Counted by a covered scan of the ``_id`` index that survives lost cursors, as the plan's.
         """
-        bounds = _bounds(first, until, after)
+        bounds = _bounds(first, until, None)
         if last is not None:
             bounds["$lte"] = ObjectId(last)
         batches = self._scan(doc_type.collection, {"_id": bounds}, _ONLY_IDS, page_size=10_000)
@@ -143,9 +143,31 @@ class SourceHook(MongoHook):
         return {_id_of(found): found for found in held}
 
     def _in(self, collection: str, ids: Sequence[object], fields: Sequence[str]) -> list[Found]:
+        """
+        Those of the ids that the collection holds.
+
+        A cursor that ends early says nothing of it. What did not come is asked for again, until
+        an answer brings none of it: only then is it absent.
+        """
+        held = self._some_in(collection, ids, fields)
+        absent = set(ids).difference(map(_id_of, held))
+        while absent:
+            more = self._some_in(collection, list(absent), fields)
+            came = absent.intersection(map(_id_of, more))
+            if not came:
+                break
+            log.warning("a read by ids on %s was cut short, the rest is read again", collection)
+            held += more
+            absent -= came
+        return held
+
+    def _some_in(
+        self, collection: str, ids: Sequence[object], fields: Sequence[str]
+    ) -> list[Found]:
         def read() -> list[Found]:
+            # In one batch: by itself, the first ends after 101 documents.
             batches: Iterable[Any] = self._collection(collection).find_raw_batches(
-                {"_id": {"$in": list(ids)}}, list(fields)
+                {"_id": {"$in": list(ids)}}, list(fields), batch_size=len(ids) + 1
             )
             return [found for batch in batches for found in decoded(batch)]
 
@@ -201,7 +223,7 @@ class SourceHook(MongoHook):
 
         with self._named(opened) as cursor:
             while (batch := self._named(lambda: next(cursor, None))) is not None:
-                page = decoded(batch)
+                page = self._named(partial(decoded, batch))
                 for at in range(0, len(page), page_size):
                     yield page[at : at + page_size]
 
@@ -274,7 +296,7 @@ class SourceHook(MongoHook):
                     "and authSource"
                 ) from None
             raise SourceUnavailable(f"{self._where} failed: code {error.code}") from None
-        except (ConnectionFailure, PyMongoError) as error:
+        except (BSONError, ConnectionFailure, PyMongoError) as error:
             raise SourceUnavailable(f"{self._where} failed: {type(error).__name__}") from None
 
 

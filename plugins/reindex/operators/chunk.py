@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
 from reindex.dry_run import DryRun
-from reindex.errors import ChunkKilled, LedgerImbalance
+from reindex.errors import ChunkKilled, ChunkTimedOut, LedgerImbalance
 from reindex.folding import Result, WouldSend
 from reindex.garbage_collection import quiet_garbage_collector
 from reindex.indexer import Indexer, PostPolicy
@@ -43,6 +43,8 @@ FEWEST_FAILURES = 20
 # Each is named in the XCom and kept in memory, in about 350 bytes.
 MOST_FAILURES = 10_000
 PAGES_AHEAD = 2
+# What an attempt whose time is up has left to keep its ledger: a share of its execution_timeout.
+CLOSING_SHARE, MOST_CLOSING_SECONDS = 0.05, 5.0
 STATE_KEY = "ledger"
 
 
@@ -82,6 +84,7 @@ class ReindexChunkOperator(BaseOperator):
         return chunk_from(self.chunk).label
 
     def execute(self, context: Any) -> dict[str, object]:
+        self._began = time.monotonic()
         with errors_logged():
             conf = run_conf(context)
             chunk = chunk_from(self.chunk)
@@ -137,8 +140,22 @@ class ReindexChunkOperator(BaseOperator):
             checkpoint=partial(_save, context["task_state_store"], chunk),
             on_result=self._on_result(conf),
         )
-        asyncio.run(_post_all(discovery, endpoint, indexer, pages))
+        asyncio.run(self._post_in_time(_post_all(discovery, endpoint, indexer, pages), indexer))
         return indexer.ledger
+
+    async def _post_in_time(self, posting: Awaitable[None], indexer: Indexer) -> None:
+        """
+        Airflow's own alarm raises wherever it lands: in a callback of the event loop, asyncio logs
+        that and goes on, without any time-out from then on. So the loop ends itself just before.
+        """
+        if self.execution_timeout is not None:
+            seconds = self.execution_timeout.total_seconds()
+            closing = min(MOST_CLOSING_SECONDS, CLOSING_SHARE * seconds)
+            left = self._began + seconds - closing - time.monotonic()
+            why = f"its execution_timeout of {self.execution_timeout} is over; the next attempt"
+            error = ChunkTimedOut(f"{why} goes on from here")
+            asyncio.get_running_loop().call_later(left, indexer.stop, error)
+        await posting
 
     def _dry_run(
         self, context: Any, conf: RunConf, chunk: Chunk, begun: ChunkLedger, pages: Iterator[Page]
@@ -197,7 +214,9 @@ class ReindexChunkOperator(BaseOperator):
     def _keep(self, context: Any, chunk: Chunk, ledger: ChunkLedger, error: BaseException) -> None:
         """What was done stays known: for the next attempt, and for the report if there is none."""
         if isinstance(error, LedgerImbalance):
-            context["task_state_store"].clear()  # the next attempt reads the whole range anew
+            # No document of it is known to be done: another attempt, or a redrive, reads it all.
+            context["task_state_store"].clear()
+            ledger = replace(_begun(None, chunk), started=ledger.started, requests=ledger.requests)
         else:
             _store(context["task_state_store"], chunk, ledger)
         why = f"{type(error).__name__}: {error}"[:500]
@@ -282,12 +301,13 @@ def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
     """
     The ledger, with every document of the range proven to be in it.
 
-    Documents come and go between the plan's scan and this chunk's. When the numbers differ, the
-    range is counted: it may hold fewer documents than were met, but not more.
+    Documents come and go between the plan's scan and this chunk's. So the range is counted, even
+    where the numbers agree, as one that came may hide one that was skipped: it may hold fewer
+    documents than were met, but not more.
     """
     ledger = settled_by_type(ledger)
     off = ledger.total.not_reached
-    if off and work.id_range is not None:
+    if work.id_range is not None:
         _recount(mongo, work, work.id_range, ledger)
     elif off > 0:
         raise LedgerImbalance(f"{off} ids of {work.doc_type} were planned and never met")
@@ -295,12 +315,17 @@ def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
 
 
 def _recount(mongo: SourceHook, work: Work, id_range: IdRange, ledger: ChunkLedger) -> None:
+    """
+    The whole range, also of a redrive: what the run before skipped, nobody expects to be behind it.
+    """
     last = ledger.position if isinstance(ledger.position, str) else None
     doc_type = DOC_TYPES[id_range.doc_type]
-    held = mongo.count(doc_type, id_range.first, id_range.until, id_range.after, last)
-    met = ledger.total.fetched + ledger.total.missing - len(work.ids)
+    held = mongo.count(doc_type, id_range.first, id_range.until, last)
+    met = id_range.settled + ledger.total.fetched + ledger.total.missing - len(work.ids)
     if held > met:
+        when = ", now or in the run that is driven again: start a full run"
         raise LedgerImbalance(
-            f"{id_range.doc_type} {id_range.after or id_range.first} to {last or 'the end'}: the "
-            f"collection holds {held} documents, {met} were met: the read was cut short"
+            f"{id_range.doc_type} {id_range.first} to {last or 'the end'}: the collection holds "
+            f"{held} documents, {met} were met: the read was cut short"
+            f"{when if id_range.after else ''}"
         )

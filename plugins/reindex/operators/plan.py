@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from reindex import connection_ids
 from reindex.answers import Reason
 from reindex.chunks import RedriveChunk, chunk_from, descriptor_of, plan_ranges, plan_slices
-from reindex.conf import RunConf
+from reindex.conf import RunConf, handed_on, taking_over
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.garbage_collection import quiet_garbage_collector
@@ -87,9 +87,10 @@ class PlanReindexOperator(BaseOperator):
     def _planned(self, ti: Any, conf: RunConf) -> tuple[list[dict[str, object]], dict[str, object]]:
         facts: dict[str, object] = {
             "redrive": conf.redrive, "rejected": [], "dryRun": conf.dry_run,
+            "handedOn": handed_on(conf),
         }  # fmt: skip
         if conf.redrive:
-            return self._planned_again(ti, conf.redrive), facts
+            return self._planned_again(ti, conf, conf.redrive, facts), facts
         if conf.doc_ids is not None:
             ids, size = len(conf.doc_ids), conf.chunk_size
             slices = plan_slices(conf.doc_type, ids, size, self._most_chunks())
@@ -106,18 +107,24 @@ class PlanReindexOperator(BaseOperator):
         facts |= {"totals": totals, "rejected": [asdict(failure) for failure in rejected]}
         return [descriptor_of(chunk) for chunk in ranges], facts
 
-    def _planned_again(self, ti: Any, run_id: str) -> list[dict[str, object]]:
+    def _planned_again(
+        self, ti: Any, conf: RunConf, run_id: str, facts: dict[str, object]
+    ) -> list[dict[str, object]]:
         planned = pulled_chunks(ti, run_id)
         if planned is None:
             expected = f"the run id of an earlier run of {ti.dag_id} that got as far as its plan"
             raise InvalidConf("redrive", run_id, expected)
-        facts = ti.xcom_pull(task_ids=PLAN_TASK, run_id=run_id, key=PLAN_FACTS, map_indexes=-1)
-        if (facts or {}).get("dryRun"):
+        pulled = ti.xcom_pull(task_ids=PLAN_TASK, run_id=run_id, key=PLAN_FACTS, map_indexes=-1)
+        earlier = pulled or {}
+        if earlier.get("dryRun"):
             expected = (
                 "the run id of a real run: this one was a dry run, of which nothing is left to be "
                 "done again (start a run with its conf, without dryRun)"
             )
             raise InvalidConf("redrive", run_id, expected)
+        facts["handedOn"] = handed_on(taking_over(conf, earlier.get("handedOn", {})))
+        # They can be in no chunk of this run either: it does not call itself done without them.
+        facts["rejected"] = earlier.get("rejected", [])
         left = left_undone(planned, pulled_ledgers(ti, run_id))
         chunks = [
             RedriveChunk(index, chunk_from(planned[source]).docType, source, documents)

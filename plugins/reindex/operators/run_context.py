@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from reindex.chunks import Chunk, RangeChunk, SliceChunk, chunk_from
-from reindex.conf import JobReference, RunConf, job_reference, parse_conf
+from reindex.conf import JobReference, RunConf, job_reference, parse_conf, taking_over
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.ledger import ChunkLedger
 from reindex.work import Work, to_drive_again
@@ -54,8 +54,12 @@ def raw_conf(context: Mapping[str, Any]) -> dict[str, object]:
 
 
 def run_conf(context: Mapping[str, Any]) -> RunConf:
-    """The run's conf, checked."""
-    return parse_conf(raw_conf(context))
+    """The run's conf, checked; a redrive's with what its plan took over from the earlier run."""
+    conf = parse_conf(raw_conf(context))
+    if conf.redrive is None:
+        return conf
+    facts = context["ti"].xcom_pull(task_ids=PLAN_TASK, key=PLAN_FACTS, map_indexes=-1) or {}
+    return taking_over(conf, facts.get("handedOn", {}))
 
 
 def job_of_run(conf: Mapping[str, object], ti: Any) -> JobReference | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,11 +13,21 @@ from reindex.conf import RunConf
 from reindex.errors import LedgerImbalance
 from reindex.hooks.source import SourceHook
 from reindex.ledger import Counts
-from reindex.operators.chunk import _begun, _most_failures, _most_refused, _proven, _store
+from reindex.operators.chunk import (
+    FEWEST_FAILURES,
+    MOST_FAILURES,
+    _begun,
+    _most_failures,
+    _most_refused,
+    _proven,
+    _store,
+)
+from reindex.service_health import GIVE_UP_ROUNDS, GIVE_UP_SECONDS
 from reindex.work import IdRange, Work
 from tests.unit.builders import a_ledger, hex_id, ids
 
-RANGE = Work("creator", (), IdRange("creator", hex_id(1), hex_id(99)))
+BOUNDS = IdRange("creator", hex_id(1), hex_id(99))
+RANGE = Work("creator", (), BOUNDS)
 
 
 class Counting:
@@ -55,10 +67,22 @@ class Store:
         self.held[key] = value
 
 
-def test_a_ledger_that_balances_is_not_counted_again() -> None:
+def test_a_range_is_counted_also_where_the_numbers_agree() -> None:
     counts = Counts(expected=5, fetched=5, indexed=5)
-    total, source = proven(99, RANGE, counts)
-    assert (total, source.asked) == (counts, [])
+    total, source = proven(5, RANGE, counts)
+    assert (total, source.asked) == (counts, [(hex_id(1), hex_id(99), None)])
+    with pytest.raises(LedgerImbalance):
+        proven(6, RANGE, counts)
+
+
+def test_a_redrive_counts_the_whole_range_with_what_the_run_before_settled() -> None:
+    """Two failed before, one of them is gone now; 40 were settled up to the place it goes on at."""
+    work = Work("creator", tuple(ids(2)), replace(BOUNDS, after=hex_id(40), settled=40))
+    counts = Counts(expected=12, fetched=10, indexed=10, missing=1)
+    total, source = proven(49, work, counts)
+    assert (total.vanished, source.asked) == (1, [(hex_id(1), hex_id(99), None)])
+    with pytest.raises(LedgerImbalance, match=r"50 documents, 49 were met.* start a full run"):
+        proven(50, work, counts)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +94,7 @@ def test_a_difference_to_the_plan_is_counted_and_booked(
     counts = Counts(expected=expected, fetched=7, indexed=7)
     total, source = proven(7, RANGE, counts, position=hex_id(50))
     assert (total.appeared, total.vanished, total.balanced) == (appeared, vanished, True)
-    assert source.asked == [(hex_id(1), hex_id(99), None, hex_id(50))]
+    assert source.asked == [(hex_id(1), hex_id(99), hex_id(50))]
 
 
 def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
@@ -83,6 +107,15 @@ def test_a_read_that_was_cut_short_is_found_and_names_the_range() -> None:
 def test_ids_of_a_list_that_were_never_met_are_an_imbalance() -> None:
     with pytest.raises(LedgerImbalance):
         proven(0, Work("creator", tuple(ids(5))), Counts(expected=5, fetched=2, indexed=2))
+
+
+def test_the_docs_name_the_limits_that_hold() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text()
+    rows = text.partition("## When a chunk ends early")[2].partition("## ")[0]
+    assert f"after {GIVE_UP_SECONDS:.0f} s" in rows
+    assert f"after {GIVE_UP_ROUNDS} time-outs in a row" in rows
+    assert rows.count(f"not below {FEWEST_FAILURES + 1} of them") == 2
+    assert f"more than {MOST_FAILURES:,} of either" in rows
 
 
 @pytest.mark.parametrize(
