@@ -8,15 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import Variable
 
-from reindex.errors import AuthRefused, InvalidConnection
+from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
+from reindex.run_timed_out import TIMED_OUT, report_time_out
 from sandbox.mongo import Mongo
 from sandbox.platform import Platform, running_platform
 from sandbox.processes import free_port, wait_until
@@ -39,6 +41,7 @@ def ids_of(collection: str, count: int) -> list[str]:
 CREATOR_IDS = ids_of("creatorprofiles", CREATORS)
 PROJECT_IDS = ids_of("projects", PROJECTS)
 PAYLOAD = {"docType": "creator", "docIds": CREATOR_IDS[:3]}
+MISSING = {"docType": "creator", "docIds": ["f" * 24]}
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +234,20 @@ def test_a_job_that_came_back_under_a_new_worker_id_is_reported_under_it(
     assert job(forgetful, job_id)["result"]["runId"] == run_id
 
 
+def test_a_time_out_is_told_under_the_worker_id_that_holds_the_job_now(
+    forgetful: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = forgetful.enqueue(PAYLOAD)
+    worker = InProcessWorker(named(forgetful, monkeypatch, "jobs_api", "worker-old"))
+    [run_id] = worker.poll()
+    named(forgetful, monkeypatch, "jobs_api", "worker-new")
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == []
+    dag_run = SimpleNamespace(conf=worker.airflow.confs[run_id], run_id=run_id)
+    report_time_out({"reason": TIMED_OUT, "dag_run": dag_run})
+    assert "dagrun_timeout" in job(forgetful, job_id)["lastError"]["message"]
+
+
 def test_a_job_that_somebody_else_took_fails_nothing(
     forgetful: Platform, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,8 +300,7 @@ def test_a_run_that_is_gone_without_a_report_is_started_anew(forgetful: Platform
 
 
 def test_a_failed_job_gets_its_second_execution(forgetful: Platform) -> None:
-    payload = {"docType": "creator", "docIds": ["f" * 24]}  # a creator that does not exist
-    job_id = forgetful.enqueue(payload)
+    job_id = forgetful.enqueue(MISSING)
     worker = InProcessWorker()
     for attempt, status in ((1, "queued"), (3, "dlq")):
         wait_until(lambda: bool(worker.poll()), 5, "the second execution")
@@ -293,6 +309,54 @@ def test_a_failed_job_gets_its_second_execution(forgetful: Platform) -> None:
         assert result["state"] == "failed"
         assert job(forgetful, job_id)["status"] == status
     assert calls(forgetful, "POST /jobs/{id}/fail") == 2
+
+
+def leased_again(platform: Platform, job_id: str) -> None:
+    """Our own worker has the job again, as soon as the service hands it out."""
+    api = Api(platform)
+
+    def leased() -> bool:
+        return job_id in [each["jobId"] for each in api.lease(DEFAULT_WORKER_ID)]
+
+    wait_until(leased, 5, "the job to be leasable again")
+
+
+def test_a_failure_whose_answer_is_lost_counts_once(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = connected.enqueue(MISSING)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    fail = f"/jobs/{job_id}/fail"
+    connected.put_faults([{"kind": "reset", "applied": True, "times": 1, "path": fail}])
+    call_once = JobsHook._call_once
+
+    def leased_again_when_lost(endpoint: Any, method: str, path: str, *rest: Any) -> Any:
+        try:
+            return call_once(endpoint, method, path, *rest)
+        except ServiceUnavailable:
+            leased_again(connected, job_id)
+            raise
+
+    monkeypatch.setattr(JobsHook, "_call_once", staticmethod(leased_again_when_lost))
+    result = worker.run(run_id)
+    assert result["job"] == {"jobId": job_id, "status": "leased", "leaseLost": False}
+    assert (job(connected, job_id)["status"], job(connected, job_id)["attempt"]) == ("leased", 3)
+    assert calls(connected, "POST /jobs/{id}/fail") == 1
+
+
+def test_a_failure_that_an_earlier_try_of_the_report_told_counts_once(connected: Platform) -> None:
+    """The first try dies before it has stored that it was heard."""
+    job_id = connected.enqueue(MISSING)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    run = InProcessRun(worker.airflow.confs[run_id], run_id=run_id)
+    assert run.go()["job"]["status"] == "queued"
+    run.stores.clear()
+    leased_again(connected, job_id)
+    assert run.report()["job"] == {"jobId": job_id, "status": "leased", "leaseLost": False}
+    assert job(connected, job_id)["attempt"] == 3
+    assert calls(connected, "POST /jobs/{id}/fail") == 1
 
 
 def test_nothing_is_leased_that_would_wait_longer_than_its_lease(connected: Platform) -> None:
