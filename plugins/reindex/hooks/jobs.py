@@ -124,41 +124,35 @@ class JobsHook(BaseHook):
         :param held_as: what the job bears once the report was heard
         """
         endpoint = endpoint_of(self.jobs_conn_id)
+        path = f"/jobs/{job.job_id}/{verb}"
         retrying = _quickly(QUICK_ATTEMPTS)
 
-        def report() -> JobReport:
+        def post(worker_id: str | None) -> requests.Response:
+            worker_id = worker_id or _worker_id(endpoint)
+            return self._call(endpoint, "POST", path, body, worker_id, attempts=1)
+
+        def report() -> JobReport | requests.Response:
             if retrying.statistics["attempt_number"] > 1:
                 held = self._job(endpoint, job.job_id, attempts=1)
                 if all(held.get(key) == said for key, said in held_as.items()):
                     return JobReport(shown(held.get("status"), quote=False))
-            told = self._told(endpoint, job.job_id, verb, body, job.worker_id)
-            if told.lease_lost and job.worker_id and job.worker_id != _worker_id(endpoint):
+            answer = post(job.worker_id)
+            if answer.status_code == 409 and job.worker_id not in (None, _worker_id(endpoint)):
                 # The connection's worker id was changed since: the lease may have been taken again
                 # under the new one.
-                told = self._told(endpoint, job.job_id, verb, body, None)
-            return told
+                answer = post(None)
+            return answer
 
-        return retrying(report)
-
-    def _told(
-        self,
-        endpoint: Endpoint,
-        job_id: str,
-        verb: str,
-        body: dict[str, object],
-        worker_id: str | None,
-    ) -> JobReport:
-        """One report, under the connection's worker id when none is given."""
-        path = f"/jobs/{job_id}/{verb}"
-        worker_id = worker_id or _worker_id(endpoint)
-        response = self._call(endpoint, "POST", path, body, worker_id, attempts=1)
-        if response.status_code == 200:
-            said = _answered(endpoint, response, f"POST {path}", 200)
+        answer = retrying(report)
+        if isinstance(answer, JobReport):
+            return answer
+        if answer.status_code == 200:
+            said = _answered(endpoint, answer, f"POST {path}", 200)
             return JobReport(shown(said.get("status"), quote=False))
-        if response.status_code in (404, 409):
-            return JobReport(f"{response.status_code} on {verb}", lease_lost=True)
+        if answer.status_code in (404, 409):
+            return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
-            f"Jobs service at {endpoint.where} answered {response.status_code} to POST {path}"
+            f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
         )
 
     def _job(self, endpoint: Endpoint, job_id: str, attempts: int | None = None) -> dict[str, Any]:
