@@ -79,6 +79,16 @@ def test_who_is_told_of_the_report(dag: Any) -> None:
     assert report.outlets == [VERIFIED]
 
 
+def test_the_report_bridges_an_outage_of_the_jobs_service(dag: Any) -> None:
+    """Well over the two minutes that it may be down; Airflow waits so long or longer each time."""
+    report = dag.get_task("report")
+    assert report.retry_exponential_backoff
+    assert report.max_retry_delay is None or report.max_retry_delay > timedelta(minutes=10)
+    waits = [report.retry_delay * 2**number for number in range(report.retries)]
+    assert waits[0] == timedelta(seconds=30)
+    assert sum(waits, timedelta()) >= timedelta(minutes=15)
+
+
 def test_the_deadline_counts_from_the_schedule_and_is_told_by_the_triggerer() -> None:
     settings = {
         "REINDEX_ALERTS": "webhook:pager#v1, smtp:mail#a@b.org",

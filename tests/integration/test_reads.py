@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
 
 from reindex.errors import LedgerImbalance, SourceUnavailable
 from reindex.hooks.source import SourceHook
+from reindex.indexer import Indexer
 from reindex.pages import Found
+from sandbox.mongo import Mongo
 from sandbox.platform import Platform
-from tests.integration.conftest import PROJECTS
+from sandbox.seed import generate
+from tests.e2e.expected_index import expected_index
+from tests.integration.conftest import CREATORS, PROJECTS
 from tests.integration.in_process_run import InProcessRun
 
 CONF = {"docType": "project"}
@@ -81,6 +87,61 @@ def test_an_imbalance_is_cured_by_an_attempt_that_reads_everything_anew(
     assert result["indexed"] + result["ignored"] == PROJECTS
 
 
+LOST = [AutoReconnect("connection closed"), CursorNotFound("cursor id 1 not found", 43)]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda error: type(error).__name__)
+def test_a_cursor_that_is_lost_midway_is_opened_again_behind_the_last_id(
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lost: PyMongoError,
+) -> None:
+    losses = iter([lost])
+
+    def lost_after_twenty(read: Pages) -> Pages:
+        for page in read:
+            if error := next(losses, None):
+                yield page[:20]
+                raise error
+            yield page
+
+    patched_pages(monkeypatch, lost_after_twenty)
+    result = InProcessRun(CONF).go()
+    assert (result["state"], result["indexed"]) == ("success", PROJECTS)
+    assert connected.requests()["indexUpdates"]["received"] == PROJECTS
+    assert f"was lost ({type(lost).__name__}), opened again" in caplog.text
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("collection", ["projects", "users"])
+def test_a_read_by_ids_that_is_lost_is_done_again(
+    mongo: Mongo,
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    collection: str,
+    lost: PyMongoError,
+) -> None:
+    """Of the documents themselves, and of the users that they are joined with."""
+    ids = [str(each["_id"]) for each in generate("projects", CREATORS, PROJECTS)]
+    find, losses = Collection.find_raw_batches, iter([lost])
+
+    def find_and_lose(self: Collection[Any], *args: Any, **options: Any) -> Any:
+        if self.name == collection and (error := next(losses, None)):
+            raise error
+        return find(self, *args, **options)
+
+    monkeypatch.setattr(Collection, "find_raw_batches", find_and_lose)
+    result = InProcessRun({**CONF, "docIds": ids}).go()
+    assert (result["state"], result["indexed"], result["missing"]) == ("success", PROJECTS, 0)
+    assert f"a read by ids was lost ({type(lost).__name__}), done again" in caplog.text
+    with connected.index() as index:
+        held = index.documents("project")
+    expected = expected_index(mongo.uri)["project"]
+    assert {key: (each.payload, each.updatedAt) for key, each in held.items()} == expected
+
+
 def test_a_read_that_never_brings_anything_is_not_believed(
     connected: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +152,9 @@ def test_a_read_that_never_brings_anything_is_not_believed(
     assert (result["state"], result["notReached"]) == ("failed", PROJECTS)
 
 
-def test_an_attempt_that_times_out_is_gone_on_with(connected: Platform) -> None:
+def test_an_attempt_that_times_out_is_gone_on_with(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connected.put_faults([{"kind": "latency", "ms": 20}])
     run = InProcessRun({**CONF, "maxInFlight": 1})
     (chunk,) = run.plan()
@@ -99,8 +162,16 @@ def test_an_attempt_that_times_out_is_gone_on_with(connected: Platform) -> None:
     def time_out(*_: object) -> None:
         raise AirflowTaskTimeout("Timeout")
 
+    post, timers = Indexer._posted, iter([1.0])
+
+    def timed(self: Indexer, document: Any) -> Any:
+        """The time runs from the first post, however long a slow machine takes to get there."""
+        if seconds := next(timers, None):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        return post(self, document)
+
+    monkeypatch.setattr(Indexer, "_posted", timed)
     before = signal.signal(signal.SIGALRM, time_out)
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
     try:
         with pytest.raises(AirflowTaskTimeout):
             run.chunk(0, chunk)
