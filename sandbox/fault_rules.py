@@ -6,7 +6,7 @@ A rule is a JSON object. ``kind`` is one of FAULT_KINDS; the rest may be left ou
   ``/jobs/`` for ``rejects_job_reports`` (which meets reports only).
 - ``docIds``: only requests that index one of these documents.
 - ``after``: let this many matching requests pass first.
-- ``seconds``: the rule ends that long after it was installed.
+- ``seconds``: the rule ends that long after the first request that it met.
 - ``times``: only the first so many requests of each document (of each path, without one).
 - ``rate``: 0 to 1, the share that is met; which ones is a hash of ``seed``, docId and attempt.
 - ``applied``: true lets the service do the work first, so that only the answer is lost.
@@ -112,7 +112,7 @@ class FaultPlan:
         self._installed: list[_InstalledRule] = []
 
     def install(self, rules: Sequence[FaultRule]) -> None:
-        """Replaces all rules; their counts and their ``seconds`` begin now."""
+        """Replaces all rules; their counts begin anew."""
         self._installed = [_InstalledRule(rule) for rule in rules]
 
     def rules(self) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ class FaultPlan:
 class _InstalledRule:
     def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
-        self._since = time.monotonic()
+        self._since: float | None = None
         self._met = 0
         self._attempts: Counter[str] = Counter()
 
@@ -137,15 +137,19 @@ class _InstalledRule:
         rule = self.rule
         if not rule.meets(path, doc_id):
             return False
-        if rule.seconds is not None and time.monotonic() - self._since >= rule.seconds:
-            return False
         self._met += 1
-        if self._met <= rule.after:
+        if self._met <= rule.after or self._is_over():
             return False
         key = doc_id or path
         self._attempts[key] += 1
         attempt = self._attempts[key]
         return (rule.times is None or attempt <= rule.times) and _share(rule, key, attempt)
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        return self.rule.seconds is not None and now - self._since >= self.rule.seconds
 
 
 def _share(rule: FaultRule, key: str, attempt: int) -> bool:

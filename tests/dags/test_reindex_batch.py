@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import AsyncCallback, CronTriggerTimetable, DeadlineReference
+from airflow.serialization.serialized_objects import DagSerialization
 
 from reindex.alerting import nightly_deadline
 from reindex.assets import VERIFIED
@@ -80,6 +83,27 @@ def test_who_is_told_of_the_report(dag: Any) -> None:
     assert [_name(each) for each in report.on_failure_callback] == ["alert_failed"]
     assert [_name(each) for each in report.on_success_callback] == ["alert_drift"]
     assert report.outlets == [VERIFIED]
+
+
+def test_the_report_bridges_an_outage_of_the_jobs_service(dag: Any) -> None:
+    """By Airflow's own reckoning: well over the two minutes that the service may be down."""
+    report = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("report")
+    ended = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    waits = []
+    for try_number in range(1, report.retries + 1):
+        failed = SimpleNamespace(
+            task=report,
+            try_number=try_number,
+            end_date=ended,
+            retry_delay_override=None,
+            dag_id=dag.dag_id,
+            task_id=report.task_id,
+            logical_date=None,
+        )
+        waits.append(TaskInstance.next_retry_datetime(failed) - ended)
+    assert len(waits) == 5
+    assert waits[0] >= timedelta(seconds=30)
+    assert sum(waits, timedelta()) >= timedelta(minutes=15)
 
 
 def test_the_deadline_counts_from_the_schedule_and_is_told_by_the_triggerer() -> None:

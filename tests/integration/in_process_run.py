@@ -6,6 +6,7 @@ dictionaries, everything else real. The tests with a real scheduler are in tests
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,6 +40,7 @@ class FakeTaskInstance:
     task_id: str
     map_index: int = -1
     planned: int = 0
+    try_number: int = 1
     dag_id: str = "reindex_batch"
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -79,6 +81,7 @@ class InProcessRun:
     xcoms: XComs = field(default_factory=dict)
     errors: dict[str, ReindexError] = field(default_factory=dict)
     stores: dict[tuple[str, int], StateStore] = field(default_factory=dict)
+    tries: Counter[tuple[str, int]] = field(default_factory=Counter)
     outlet_events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
 
     def go(self) -> Mapping[str, Any]:
@@ -131,7 +134,10 @@ class InProcessRun:
 
     def context(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
         planned = sum(1 for run, task, _, _ in self.xcoms if (run, task) == (self.run_id, task_id))
-        ti = FakeTaskInstance(self.xcoms, self.run_id, task_id, map_index, planned)
+        self.tries[(task_id, map_index)] += 1
+        ti = FakeTaskInstance(
+            self.xcoms, self.run_id, task_id, map_index, planned, self.tries[(task_id, map_index)]
+        )
         return {
             "params": {"docType": "all"},  # as the DAG has it
             "dag_run": SimpleNamespace(

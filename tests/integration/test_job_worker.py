@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
+from reindex.run_timed_out import TIMED_OUT, report_time_out
 from sandbox.mongo import Mongo
 from sandbox.platform import Platform, running_platform
 from sandbox.processes import free_port, wait_until
@@ -40,6 +42,7 @@ def ids_of(collection: str, count: int) -> list[str]:
 CREATOR_IDS = ids_of("creatorprofiles", CREATORS)
 PROJECT_IDS = ids_of("projects", PROJECTS)
 PAYLOAD = {"docType": "creator", "docIds": CREATOR_IDS[:3]}
+MISSING = {"docType": "creator", "docIds": ["f" * 24]}
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +235,20 @@ def test_a_job_that_came_back_under_a_new_worker_id_is_reported_under_it(
     assert job(forgetful, job_id)["result"]["runId"] == run_id
 
 
+def test_a_time_out_is_told_under_the_worker_id_that_holds_the_job_now(
+    forgetful: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = forgetful.enqueue(PAYLOAD)
+    worker = InProcessWorker(named(forgetful, monkeypatch, "jobs_api", "worker-old"))
+    [run_id] = worker.poll()
+    named(forgetful, monkeypatch, "jobs_api", "worker-new")
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == []
+    dag_run = SimpleNamespace(conf=worker.airflow.confs[run_id], run_id=run_id)
+    report_time_out({"reason": TIMED_OUT, "dag_run": dag_run})
+    assert "dagrun_timeout" in job(forgetful, job_id)["lastError"]["message"]
+
+
 def test_a_job_that_somebody_else_took_fails_nothing(
     forgetful: Platform, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -313,8 +330,7 @@ def test_a_run_that_is_gone_without_a_report_is_started_anew(forgetful: Platform
 
 
 def test_a_failed_job_gets_its_second_execution(forgetful: Platform) -> None:
-    payload = {"docType": "creator", "docIds": ["f" * 24]}  # a creator that does not exist
-    job_id = forgetful.enqueue(payload)
+    job_id = forgetful.enqueue(MISSING)
     worker = InProcessWorker()
     for attempt, status in ((1, "queued"), (3, "dlq")):
         wait_until(lambda: bool(worker.poll()), 5, "the second execution")
@@ -323,6 +339,54 @@ def test_a_failed_job_gets_its_second_execution(forgetful: Platform) -> None:
         assert result["state"] == "failed"
         assert job(forgetful, job_id)["status"] == status
     assert calls(forgetful, "POST /jobs/{id}/fail") == 2
+
+
+def leased_again(platform: Platform, job_id: str) -> None:
+    """Our own worker has the job again, as soon as the service hands it out."""
+    api = Api(platform)
+
+    def leased() -> bool:
+        return job_id in [each["jobId"] for each in api.lease(DEFAULT_WORKER_ID)]
+
+    wait_until(leased, 5, "the job to be leasable again")
+
+
+def test_a_failure_whose_answer_is_lost_counts_once(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = connected.enqueue(MISSING)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    fail = f"/jobs/{job_id}/fail"
+    connected.put_faults([{"kind": "reset", "applied": True, "times": 1, "path": fail}])
+    call_once = JobsHook._call_once
+
+    def leased_again_when_lost(endpoint: Any, method: str, path: str, *rest: Any) -> Any:
+        try:
+            return call_once(endpoint, method, path, *rest)
+        except ServiceUnavailable:
+            leased_again(connected, job_id)
+            raise
+
+    monkeypatch.setattr(JobsHook, "_call_once", staticmethod(leased_again_when_lost))
+    result = worker.run(run_id)
+    assert result["job"] == {"jobId": job_id, "status": "leased", "leaseLost": False}
+    assert (job(connected, job_id)["status"], job(connected, job_id)["attempt"]) == ("leased", 3)
+    assert calls(connected, "POST /jobs/{id}/fail") == 1
+
+
+def test_a_failure_that_an_earlier_try_of_the_report_told_counts_once(connected: Platform) -> None:
+    """The first try dies before it has stored that it was heard."""
+    job_id = connected.enqueue(MISSING)
+    worker = InProcessWorker()
+    [run_id] = worker.poll()
+    run = InProcessRun(worker.airflow.confs[run_id], run_id=run_id)
+    assert run.go()["job"]["status"] == "queued"
+    run.stores.clear()
+    leased_again(connected, job_id)
+    assert run.report()["job"] == {"jobId": job_id, "status": "leased", "leaseLost": False}
+    assert job(connected, job_id)["attempt"] == 3
+    assert calls(connected, "POST /jobs/{id}/fail") == 1
 
 
 def test_nothing_is_leased_that_would_wait_longer_than_its_lease(connected: Platform) -> None:
@@ -529,6 +593,37 @@ def test_the_night_registers_leases_and_reports_its_job(
     assert KEPT_JOBS not in asked_for
 
 
+def test_a_night_longer_than_its_lease_is_not_run_twice_and_reports_once(
+    forgetful: Platform, asked_for: dict[str, Any]
+) -> None:
+    run, worker = night(), InProcessWorker()
+    run.plan()
+    worker.airflow.runs[run.run_id] = "running"
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == []
+    held = the_job(forgetful)
+    assert (held["status"], held["attempt"]) == ("leased", 2)
+    result = run.go()
+    worker.airflow.runs[run.run_id] = "success"
+    assert result["job"] == {
+        "jobId": held["jobId"], "status": "succeeded", "leaseLost": False,
+    }  # fmt: skip
+    assert the_job(forgetful)["result"]["runId"] == run.run_id
+    assert calls(forgetful, "POST /jobs/{id}/succeed") == 1
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == []
+
+
+def test_the_job_of_a_night_that_is_gone_without_a_report_is_run(
+    forgetful: Platform, asked_for: dict[str, Any]
+) -> None:
+    run, worker = night(), InProcessWorker()
+    run.plan()
+    worker.airflow.runs[run.run_id] = "failed"
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == [f"job__{the_job(forgetful)['jobId']}__2"]
+
+
 def test_a_night_that_fails_fails_its_job(
     connected: Platform, asked_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -600,13 +695,19 @@ def test_a_job_that_was_in_front_of_the_nights_is_started_by_the_worker(
 
 
 def test_a_job_left_by_the_night_that_was_leased_again_is_not_run_twice(
-    forgetful: Platform, asked_for: dict[str, Any]
+    connected: Platform, asked_for: dict[str, Any]
 ) -> None:
-    first = forgetful.enqueue(PAYLOAD, priority=100)
+    first = connected.enqueue(PAYLOAD, priority=100)
     night().plan()
-    time.sleep(LEASE_SECONDS + 0.1)
-    others = [each["jobId"] for each in Api(forgetful).lease(OTHER_WORKER)]
-    assert first in others
+    api = Api(connected)
+    # Given back, so that the other worker's lease need not be a short one.
+    given_back = {"error": {"message": "not today"}}
+    api.work("POST", f"/jobs/{first}/fail", DEFAULT_WORKER_ID, body=given_back)
+
+    def leased_by_another() -> bool:
+        return first in [each["jobId"] for each in api.lease(OTHER_WORKER)]
+
+    wait_until(leased_by_another, 5, "the job to be leasable again")
     assert InProcessWorker().poll() == []
 
 

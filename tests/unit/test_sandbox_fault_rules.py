@@ -65,13 +65,16 @@ def test_times_are_of_each_path_without_a_document() -> None:
     ]
 
 
-def test_seconds_end_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_end_a_rule_that_has_met_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("sandbox.fault_rules.time.monotonic", lambda: now)
-    made = plan({"kind": "down", "seconds": 5})
-    now = 104.9
+    made = plan({"kind": "down", "seconds": 5, "after": 1})
+    assert kinds(made) == []
+    now = 200.0
     assert kinds(made) == ["down"]
-    now = 105.0
+    now = 204.9
+    assert kinds(made) == ["down"]
+    now = 205.0
     assert kinds(made) == []
 
 

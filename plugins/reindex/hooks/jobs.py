@@ -99,33 +99,68 @@ class JobsHook(BaseHook):
 
     def succeed(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
         """``POST /jobs/:jobId/succeed``; a lost lease (409) is an answer, not an error."""
-        return self._report(job, "succeed", {"result": dict(result)})
+        said = dict(result)
+        return self._report(job, "succeed", {"result": said}, {"result": said})
 
     def fail(self, job: JobReference, message: str) -> JobReport:
         """``POST /jobs/:jobId/fail``."""
-        return self._report(job, "fail", {"error": {"message": message}})
+        said = {"message": message}
+        return self._report(job, "fail", {"error": said}, {"lastError": said})
 
     def job(self, job_id: str) -> dict[str, Any]:
         """``GET /jobs/:jobId``; empty when the service does not know the job."""
+        return self._job(endpoint_of(self.jobs_conn_id), job_id)
+
+    def _report(
+        self, job: JobReference, verb: str, body: dict[str, object], held_as: dict[str, object]
+    ) -> JobReport:
+        """
+        Report once, however many attempts an answer takes.
+
+        A report may have been heard though its answer was lost, and the job be leased to us again
+        since: then a second ``fail`` would count as a second failure. So before each further
+        attempt the job is looked at.
+
+        :param held_as: what the job bears once the report was heard
+        """
         endpoint = endpoint_of(self.jobs_conn_id)
-        response = self._call(endpoint, "GET", f"/jobs/{job_id}", None, None)
+        path = f"/jobs/{job.job_id}/{verb}"
+        retrying = _quickly(QUICK_ATTEMPTS)
+
+        def post(worker_id: str | None) -> requests.Response:
+            worker_id = worker_id or _worker_id(endpoint)
+            return self._call(endpoint, "POST", path, body, worker_id, attempts=1)
+
+        def report() -> JobReport | requests.Response:
+            if retrying.statistics["attempt_number"] > 1:
+                held = self._job(endpoint, job.job_id, attempts=1)
+                if all(held.get(key) == said for key, said in held_as.items()):
+                    return JobReport(shown(held.get("status"), quote=False))
+            answer = post(job.worker_id)
+            if answer.status_code == 409 and job.worker_id not in (None, _worker_id(endpoint)):
+                # The connection's worker id was changed since: the lease may have been taken again
+                # under the new one.
+                answer = post(None)
+            return answer
+
+        answer = retrying(report)
+        if isinstance(answer, JobReport):
+            return answer
+        if answer.status_code == 200:
+            said = _answered(endpoint, answer, f"POST {path}", 200)
+            return JobReport(shown(said.get("status"), quote=False))
+        if answer.status_code in (404, 409):
+            return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
+        raise ServiceUnavailable(
+            f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
+        )
+
+    def _job(self, endpoint: Endpoint, job_id: str, attempts: int | None = None) -> dict[str, Any]:
+        path = f"/jobs/{job_id}"
+        response = self._call(endpoint, "GET", path, None, None, attempts=attempts)
         if response.status_code != 200:
             return {}
-        return _answered(endpoint, response, f"GET /jobs/{job_id}", 200)
-
-    def _report(self, job: JobReference, verb: str, body: dict[str, object]) -> JobReport:
-        endpoint = endpoint_of(self.jobs_conn_id)
-        worker_id = job.worker_id or _worker_id(endpoint)
-        path = f"/jobs/{job.job_id}/{verb}"
-        response = self._call(endpoint, "POST", path, body, worker_id)
-        if response.status_code == 200:
-            said = _answered(endpoint, response, f"POST {path}", 200)
-            return JobReport(shown(said.get("status"), quote=False))
-        if response.status_code in (404, 409):
-            return JobReport(f"{response.status_code} on {verb}", lease_lost=True)
-        raise ServiceUnavailable(
-            f"Jobs service at {endpoint.where} answered {response.status_code} to POST {path}"
-        )
+        return _answered(endpoint, response, f"GET {path}", 200)
 
     def _call(
         self,
@@ -139,12 +174,7 @@ class JobsHook(BaseHook):
     ) -> requests.Response:
         """One call, with a few quick attempts; Airflow's own retries bridge a longer outage."""
         headers = endpoint.headers | ({"X-Worker-Id": worker_id} if worker_id else {})
-        retrying = Retrying(
-            retry=retry_if_exception_type(ServiceUnavailable),
-            stop=stop_after_attempt(attempts or QUICK_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.3, max=5),
-            reraise=True,
-        )
+        retrying = _quickly(attempts or QUICK_ATTEMPTS)
         return retrying(self._call_once, endpoint, method, path, body, headers)
 
     @staticmethod
@@ -190,6 +220,15 @@ class JobsHook(BaseHook):
                 f"to {method} {path}"
             )
         return response
+
+
+def _quickly(attempts: int) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type(ServiceUnavailable),
+        stop=stop_after_attempt(attempts),
+        wait=wait_random_exponential(multiplier=0.3, max=5),
+        reraise=True,
+    )
 
 
 def _requests_cert(endpoint: Endpoint) -> str | tuple[str, str] | None:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from reindex import connection_ids
 from reindex.errors import ReindexError, ServiceUnavailable
 from reindex.leased_jobs import LeasedJob, Refusal, SortedOut, batches, lease_limit, sort_out
-from reindex.operators.nightly_job import take_kept_jobs
+from reindex.operators.nightly_job import runs_of_nightly_jobs, take_kept_jobs
 from reindex.operators.run_context import CHUNK_TASK, errors_logged
 from reindex.schedule import is_due
 
@@ -58,7 +58,10 @@ class LeaseJobsOperator(BaseOperator):
             if why_not and not kept:
                 raise AirflowSkipException(why_not)
             jobs = tuple({job.job_id: job for job in (*kept, *leased)}.values())
-            running = {job.job_id for job in jobs if self._is_active(ti, job)}
+            nightly = runs_of_nightly_jobs() if jobs else {}
+            running = {
+                job.job_id for job in jobs if self._is_active(ti, job, nightly.get(job.job_id))
+            }
             # In this order: a run that has ended by now has reported by now.
             again = [job for job in jobs if job.attempt > 1 or job in kept]
             over = self._over(hook, [job for job in again if job.job_id not in running])
@@ -96,11 +99,16 @@ class LeaseJobsOperator(BaseOperator):
             self.log.warning("%s", error)
             return (), "nothing is leased until the Jobs service is back"
 
-    def _is_active(self, ti: Any, job: LeasedJob) -> bool:
-        """Whether a run of the job, of this attempt or of an earlier one, waits or runs."""
+    def _is_active(self, ti: Any, job: LeasedJob, nightly: str | None) -> bool:
+        """
+        Whether a run of the job, of this attempt or of an earlier one, waits or runs.
+
+        :param nightly: the run that registered the job, when a night did
+        """
+        run_ids = [*job.run_ids, nightly] if nightly else job.run_ids
         return any(
-            ti.get_dr_count(dag_id=self.run_dag_id, run_ids=run_ids, states=ACTIVE)
-            for run_ids in batches(job.run_ids)
+            ti.get_dr_count(dag_id=self.run_dag_id, run_ids=some, states=ACTIVE)
+            for some in batches(run_ids)
         )
 
     def _over(self, hook: JobsHook, jobs: Iterable[LeasedJob]) -> set[str]:

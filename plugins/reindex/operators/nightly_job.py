@@ -7,7 +7,7 @@ Off unless the Airflow Variable `reindex_register_nightly_job` is `true`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reindex.conf import JobReference
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 ASKED_FOR = "reindex_register_nightly_job"
 KEPT_JOBS = "reindex_jobs_leased_by_the_night"
+JOB_OF_THE_NIGHT = "reindex_job_of_the_night"
 STATE_KEY = "job"
 PAYLOAD: dict[str, object] = {"docType": "all", "docIds": [], "mode": "full"}
 # Ahead of everything else that waits, so that the next lease hands it out.
@@ -48,6 +49,8 @@ def nightly_job(context: Any, jobs_conn_id: str) -> JobReference | None:
         log.error("this run goes on without a job: %s", error)
         return None
     if job is not None:
+        # First the worker's knowledge: a retry of this task takes it for done.
+        _let_the_worker_know(job, context["run_id"])
         store.set(STATE_KEY, job_json(job))
     return job
 
@@ -66,6 +69,26 @@ def take_kept_jobs() -> tuple[LeasedJob, ...]:
         return ()
     Variable.delete(KEPT_JOBS)
     return leased_jobs(kept)[0]
+
+
+def runs_of_nightly_jobs() -> Mapping[str, str]:
+    """The run that works a job off by the job's id, for the last job that a night registered."""
+    from airflow.sdk import Variable
+
+    known = Variable.get(JOB_OF_THE_NIGHT, default=None, deserialize_json=True)
+    return {known["jobId"]: known["runId"]} if known else {}
+
+
+def _let_the_worker_know(job: JobReference, run_id: str) -> None:
+    """The run's id does not tell its job, as those of the worker's own runs do."""
+    from airflow.sdk import Variable
+
+    Variable.set(
+        JOB_OF_THE_NIGHT,
+        {"jobId": job.job_id, "runId": run_id},
+        description="registered by the last night; the job worker leaves it to that run",
+        serialize_json=True,
+    )
 
 
 def _asked_for() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -100,34 +99,44 @@ class ReportReindexOperator(BaseOperator):
         if said := store.get(REPORTED_KEY):
             self.log.info("job %s was told already: %s", job.job_id, said)
             return dict(said)
-        report = self._tell(job, result)
+        report = self._tell(job, result, first_try=context["ti"].try_number == 1)
         said = {"jobId": job.job_id, "status": report.status, "leaseLost": report.lease_lost}
         store.set(REPORTED_KEY, said)
         return said
 
-    def _tell(self, job: JobReference, result: Mapping[str, object]) -> JobReport:
+    def _tell(
+        self, job: JobReference, result: Mapping[str, object], *, first_try: bool
+    ) -> JobReport:
         from reindex.hooks.jobs import JobsHook
 
         hook = JobsHook(self.jobs_conn_id)
+        # Told again, a failure would count twice if the job is leased to us again by now.
+        if not first_try and (heard := self._heard(hook.job(job.job_id), result)):
+            return heard
         report = _posted(hook, job, result)
-        if report.lease_lost and job.worker_id and job.worker_id != (ours := hook.worker_id()):
-            # The connection's worker id was changed since: the lease may have been taken again
-            # under the new one.
-            report = _posted(hook, replace(job, worker_id=ours), result)
-        if report.lease_lost:
-            held = hook.job(job.job_id)
-            if _says_what_we_said(held, result):
-                # An earlier try of this task was heard, and did not live to hear the answer.
-                self.log.info("job %s was told already, and is %s", job.job_id, held["status"])
-                return replace(report, status=str(held["status"]), lease_lost=False)
-            self.log.warning(
-                "job %s is not leased by this worker any more (%s); the service holds it as %s, "
-                "attempt %s. The reindex itself is not affected: it may be done twice",
-                job.job_id, report.status, held.get("status"), held.get("attempt"),
-            )  # fmt: skip
-        else:
+        if not report.lease_lost:
             self.log.info("job %s: %s", job.job_id, report.status)
+            return report
+        held = hook.job(job.job_id)
+        if heard := self._heard(held, result):
+            return heard
+        self.log.warning(
+            "job %s is not leased by this worker any more (%s); the service holds it as %s, "
+            "attempt %s. The reindex itself is not affected: it may be done twice",
+            job.job_id, report.status, held.get("status"), held.get("attempt"),
+        )  # fmt: skip
         return report
+
+    def _heard(self, held: Mapping[str, Any], result: Mapping[str, object]) -> JobReport | None:
+        """
+        What the service holds, if an earlier try was heard that did not live to hear the answer.
+        """
+        from reindex.hooks.jobs import JobReport
+
+        if not _says_what_we_said(held, result):
+            return None
+        self.log.info("job %s was told already, and is %s", held.get("jobId"), held["status"])
+        return JobReport(str(held["status"]))
 
 
 def _posted(hook: JobsHook, job: JobReference, result: Mapping[str, object]) -> JobReport:
