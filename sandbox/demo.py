@@ -31,9 +31,10 @@ from rich.progress import (
 from rich.table import Table
 
 from sandbox.local_airflow import USER
+from sandbox.mongo import MongoAddressError
 from sandbox.processes import REPOSITORY, NotReadyError
 from sandbox.run_progress import DAG_ID, RunProgress
-from sandbox.seed import CREATORS, PROJECTS
+from sandbox.seed import CREATORS, PROJECTS, ForeignDataError
 from sandbox.stack import AlreadyRunningError, Stack, running_stack
 from sandbox.system_packages import MissingProgramError
 
@@ -42,6 +43,14 @@ RUN_SECONDS = 3600.0
 # So many chunks that the grid in the UI has something to show, and no more.
 CHUNKS = 20
 SMALLEST_CHUNK = 250
+# Something to put right on this machine first; their messages say what.
+EXPLAINED = (
+    AlreadyRunningError,
+    ForeignDataError,
+    MissingProgramError,
+    MongoAddressError,
+    NotReadyError,
+)
 COLUMNS = ("planned", "indexed", "ignored", "missing", "failed", "docsPerSecond")
 
 console = Console(highlight=False)
@@ -71,7 +80,7 @@ def status_of(demonstration: Callable[[], bool]) -> int:
     try:
         ok = demonstration()
         console.print("everything that was started is stopped")
-    except (NotReadyError, AlreadyRunningError, MissingProgramError) as error:
+    except EXPLAINED as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
