@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from sandbox.cluster import SLOTS, WORKERS, chunks_by_worker, require_programs, running_cluster
-from sandbox.demo import chunk_settings, console, demonstrate, parser_of, status_of
+from sandbox.demo import console, demo_settings, demonstrate, parser_of, status_of
 from sandbox.local_airflow import LocalAirflow
 from sandbox.processes import REPOSITORY
 from sandbox.run_progress import CHUNK_TASK, DAG_ID, RunProgress
@@ -85,7 +85,7 @@ def _demo(options: argparse.Namespace) -> bool:
         options.run_dir,
         creators=options.creators,
         projects=options.projects,
-        settings={**chunk_settings(options), "REINDEX_SCHEDULE": "none"},
+        settings=demo_settings(options),
         start_airflow=running_cluster,
         say=console.print,
     ) as stack:
