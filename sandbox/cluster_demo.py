@@ -61,21 +61,22 @@ def running_on(worker: str, chunks: list[dict[str, Any]]) -> list[int]:
     ]
 
 
-def demonstrate_on_workers(stack: Stack, *, kill: bool) -> bool:
+def demonstrate_on_workers(stack: Stack, loss: Loss | None = None) -> bool:
     """The demo's run, and who did what of it; whether it ended well and, if wanted, with a loss."""
-    loss, runs = Loss(stack.airflow), set[str]()
+    runs = set[str]()
 
     def meanwhile(seen: RunProgress) -> None:
         runs.add(seen.run_id)
-        if kill and seen.planned:
+        if loss and seen.planned:
             loss.when_it_is_time(seen)
 
     ok = demonstrate(stack, meanwhile)
     for run_id in runs:
         _say_who_did_what(instances(stack.airflow, run_id))
-    if kill and not loss.worker:
+    if loss and not loss.worker:
         console.print("the run was over before a worker could be killed", style="red")
-    return ok and bool(loss.worker) == kill
+        return False
+    return ok
 
 
 def _demo(options: argparse.Namespace) -> bool:
@@ -89,7 +90,7 @@ def _demo(options: argparse.Namespace) -> bool:
         start_airflow=running_cluster,
         say=console.print,
     ) as stack:
-        return demonstrate_on_workers(stack, kill=options.kill)
+        return demonstrate_on_workers(stack, Loss(stack.airflow) if options.kill else None)
 
 
 def _say_who_did_what(chunks: list[dict[str, Any]]) -> None:

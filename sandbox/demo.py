@@ -152,7 +152,8 @@ def _end_leftover_runs(airflow: LocalAirflow) -> None:
     """
     active = f"dags/{DAG_ID}/dagRuns?state=running&state=queued"
     for run_id in [str(each["dag_run_id"]) for each in airflow.api("GET", active)["dag_runs"]]:
-        console.print(f"run {run_id} was interrupted: waiting until it has reported that it failed")
+        said = f"run {run_id} was interrupted: waiting until it has reported that it failed"
+        console.print(said, soft_wrap=True)
         airflow.api("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
         airflow.wait_for_run(DAG_ID, run_id, LEFTOVER_SECONDS)
 
@@ -251,7 +252,7 @@ def _stay(stack: Stack) -> None:
     report = report_url(stack, airflow.api("GET", newest)["dag_runs"][0]["dag_run_id"])
     console.print(
         f"\nAirflow: {report}\nlogin: {USER}, password: {airflow.password}\n"
-        f"search what was indexed: {stack.platform.base_url}/market/creators?q=python\n"
+        f"search what was indexed: {stack.platform.base_url}/market/creators?q=photography\n"
         "Ctrl-C stops everything",
         soft_wrap=True,
     )

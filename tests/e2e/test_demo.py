@@ -24,7 +24,9 @@ from tests.makefile import make
 
 # Of each type two chunks or more: what ends in the middle has something done and something left.
 CREATORS, PROJECTS = 600, 900
-SECONDS = 240
+SECONDS = 480
+# Less than the five minutes after which Airflow notices by itself that a task is gone.
+SOON = 200
 REPORT = r"http://127\.0\.0\.1:\d+/dags/reindex_batch/runs/\S+/plugin/reindex-run\n"
 SOMETHING_DONE = r"documents done: .*\b[1-9]\d* of"
 STOPPED = "everything that was started is stopped\n"
@@ -65,9 +67,20 @@ class Typed:
 
     def end(self) -> str:
         """What it said, once it has ended."""
-        self.process.wait(SECONDS)
+        try:
+            self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"not ended within {SECONDS} s:\n{self.said}")
         self._listener.join(SECONDS)
         return self.said
+
+    def __enter__(self) -> Typed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """A test that failed leaves nothing behind; the guards end what the demo had started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def ctrl_c(self) -> str:
         """To the whole group, as a terminal sends it; what was started is gone afterwards."""
@@ -120,45 +133,46 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_demo(run_dir: Path) -> None:
-    demo = Typed("demo", run_dir)
-    assert_all(demo.end(), "indexed")
+    with Typed("demo", run_dir) as demo:
+        assert_all(demo.end(), "indexed")
     assert demo.process.returncode == 0
     assert STOPPED in demo.said
 
 
 def test_demo_works_again_whenever_and_however_it_was_ended(run_dir: Path) -> None:
-    while_starting = Typed("demo", run_dir)
-    while_starting.wait_until(
-        lambda: any(record.name == "airflow-scheduler" for _, record in read_records(run_dir))
-    )
-    assert "interrupted; everything" in while_starting.ctrl_c()
+    with Typed("demo", run_dir) as starting:
+        starting.wait_until(
+            lambda: any(record.name == "airflow-scheduler" for _, record in read_records(run_dir))
+        )
+        assert "interrupted; everything" in starting.ctrl_c()
 
     for end in (Typed.ctrl_c, Typed.power_cut):
-        midway = Typed("demo", run_dir)
-        midway.wait_until(partial(midway.has_said, SOMETHING_DONE))
-        end(midway)
-        assert "the run:" not in midway.said
+        with Typed("demo", run_dir) as midway:
+            midway.wait_until(partial(midway.has_said, SOMETHING_DONE))
+            end(midway)
+            assert "the run:" not in midway.said
 
     began = time.monotonic()
-    demo = Typed("demo", run_dir)
-    assert_all(demo.end(), "ignored")
+    with Typed("demo", run_dir) as demo:
+        assert_all(demo.end(), "ignored")
     assert demo.process.returncode == 0
     assert "was interrupted: waiting until it has reported that it failed" in demo.said
-    assert time.monotonic() - began < 120, "Airflow waited for what was killed"
+    assert time.monotonic() - began < SOON, "Airflow waited for what was killed"
 
 
 def test_up(tmp_path: Path) -> None:
-    """On a Mongo of one's own, which stays as it is when everything else is stopped."""
-    with running_mongo(tmp_path / "mongo") as mongo:
-        up = Typed("up", tmp_path / "up", **{URI_VARIABLE: f"{mongo.uri}mine"})
+    """On a Mongo of one's own, which goes on running when everything else is stopped."""
+    with (
+        running_mongo(tmp_path / "mongo") as mongo,
+        Typed("up", tmp_path / "up", **{URI_VARIABLE: f"{mongo.uri}mine"}) as up,
+    ):
         up.wait_until(partial(up.has_said, "Ctrl-C stops everything"))
         assert "MongoDB: external, database mine" in up.said
         assert_all(up.said, "indexed")
-        report = re.search(f"\nAirflow: ({REPORT})login: (\\S+), password: (\\S+)\n", up.said)
-        assert report, up.said
-        url, user, password = report[1].strip(), report[2], report[3]
-        assert url in up.said.split("its report: ")[1].splitlines()[0]
-        assert_shows_the_report(url, user, password)
+        told = re.search(f"\nAirflow: ({REPORT})login: (\\S+), password: (\\S+)\n", up.said)
+        assert told, up.said
+        assert f"its report: {told[1]}" in up.said
+        assert_shows_the_report(told[1].strip(), user=told[2], password=told[3])
         search = re.search(r"search what was indexed: (\S+)\n", up.said)
         assert search
         assert requests.get(search[1], timeout=10).json()["items"] != []
