@@ -51,11 +51,9 @@ BY_HAND = {
     "airflow db clean --tables dag_run,task_instance,log --clean-before-timestamp …": "unfinished",
     "airflow dags list-import-errors": "in a deployment; here tests/dags asks the DagBag itself",
 }
-HERE = {
-    ".venv/bin/pre-commit run --all-files": (300, {}),
-    # The command on a few of its tests: all of them are run beside this one anyway.
-    "make unit": (120, {"PYTEST_ADDOPTS": "-k test_errors"}),
-}
+# Seconds for each; of the unit tests only a few: all of them are run beside this one anyway.
+HERE = {".venv/bin/pre-commit run --all-files": 300, "make unit": 120}
+FEW_TESTS = {"PYTEST_ADDOPTS": "-k test_errors"}
 IN_BLOCKS = [(path, command) for path in DOCUMENTS for command in commands(path)]
 IN_TEXT = [(path, command) for path in DOCUMENTS for command in inline_commands(path)]
 ALL = [
@@ -103,12 +101,11 @@ def test_what_nobody_executes_is_at_least_there(command: str) -> None:
 
 @pytest.mark.parametrize("command", HERE)
 def test_command_works(command: str) -> None:
-    seconds, environment = HERE[command]
     words = command.split()
     done = subprocess.run(
         make(words[1]) if words[0] == "make" else words,
-        cwd=REPOSITORY, env={**os.environ, **environment}, capture_output=True, text=True,
-        timeout=seconds, check=False,
+        cwd=REPOSITORY, env={**os.environ, **FEW_TESTS}, capture_output=True, text=True,
+        timeout=HERE[command], check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
