@@ -4,11 +4,12 @@
 PYTHON ?= python3
 CREATORS ?= 2000
 PROJECTS ?= 3000
+RUN_DIR ?= .run/demo
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS)
+DEMO := $(BIN)/python -m sandbox.demo --creators $(CREATORS) --projects $(PROJECTS) --run-dir $(RUN_DIR)
 
 .PHONY: demo up cluster test unit lint audit matrix bench mutants lock clean
 

@@ -14,7 +14,7 @@ from sandbox.auth import ADMIN, make_token
 from sandbox.discovery import DOC_TYPES
 from sandbox.mongo import running_mongo
 from sandbox.platform import SECRET_VARIABLE
-from sandbox.seed import CREATORS, DATABASE, PROJECTS, SEED, seed
+from sandbox.seed import CREATORS, PROJECTS, SEED, seed
 from sandbox.server import serve
 
 
@@ -75,7 +75,7 @@ def _add_mongo(parser: argparse.ArgumentParser) -> None:
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mongo-uri", required=True)
-    parser.add_argument("--database", default=DATABASE)
+    parser.add_argument("--database", help="default: the one that the address names")
     parser.add_argument("--creators", type=int, default=CREATORS)
     parser.add_argument("--projects", type=int, default=PROJECTS)
     parser.add_argument("--seed", type=int, default=SEED)
@@ -114,8 +114,7 @@ def _mongo(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
     with running_mongo(options.data_dir, port=options.port) as mongo:
-        # The address of an external one may carry a password.
-        print(mongo.kind if mongo.process is None else f"{mongo.kind} at {mongo.uri}", flush=True)
+        print(f"{mongo.kind} at {mongo.uri}", flush=True)
         interrupted.wait()
     return 0
 

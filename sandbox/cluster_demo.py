@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from sandbox.cluster import SLOTS, WORKERS, chunks_by_worker, require_programs, running_cluster
-from sandbox.demo import chunk_settings, console, demonstrate, parser_of, status_of
+from sandbox.demo import console, demo_settings, demonstrate, parser_of, status_of
 from sandbox.local_airflow import LocalAirflow
 from sandbox.processes import REPOSITORY
 from sandbox.run_progress import CHUNK_TASK, DAG_ID, RunProgress
@@ -61,21 +61,22 @@ def running_on(worker: str, chunks: list[dict[str, Any]]) -> list[int]:
     ]
 
 
-def demonstrate_on_workers(stack: Stack, *, kill: bool) -> bool:
+def demonstrate_on_workers(stack: Stack, loss: Loss | None = None) -> bool:
     """The demo's run, and who did what of it; whether it ended well and, if wanted, with a loss."""
-    loss, runs = Loss(stack.airflow), set[str]()
+    runs = set[str]()
 
     def meanwhile(seen: RunProgress) -> None:
         runs.add(seen.run_id)
-        if kill and seen.planned:
+        if loss and seen.planned:
             loss.when_it_is_time(seen)
 
     ok = demonstrate(stack, meanwhile)
     for run_id in runs:
         _say_who_did_what(instances(stack.airflow, run_id))
-    if kill and not loss.worker:
+    if loss and not loss.worker:
         console.print("the run was over before a worker could be killed", style="red")
-    return ok and bool(loss.worker) == kill
+        return False
+    return ok
 
 
 def _demo(options: argparse.Namespace) -> bool:
@@ -85,11 +86,11 @@ def _demo(options: argparse.Namespace) -> bool:
         options.run_dir,
         creators=options.creators,
         projects=options.projects,
-        settings={**chunk_settings(options), "REINDEX_SCHEDULE": "none"},
+        settings=demo_settings(options),
         start_airflow=running_cluster,
         say=console.print,
     ) as stack:
-        return demonstrate_on_workers(stack, kill=options.kill)
+        return demonstrate_on_workers(stack, Loss(stack.airflow) if options.kill else None)
 
 
 def _say_who_did_what(chunks: list[dict[str, Any]]) -> None:

@@ -30,18 +30,28 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from sandbox.local_airflow import USER
+from sandbox.local_airflow import USER, LocalAirflow
+from sandbox.mongo import MongoAddressError
 from sandbox.processes import REPOSITORY, NotReadyError
 from sandbox.run_progress import DAG_ID, RunProgress
-from sandbox.seed import CREATORS, PROJECTS
+from sandbox.seed import CREATORS, PROJECTS, ForeignDataError
 from sandbox.stack import AlreadyRunningError, Stack, running_stack
 from sandbox.system_packages import MissingProgramError
 
 WORKER_ID = "demo-worker"
 RUN_SECONDS = 3600.0
+LEFTOVER_SECONDS = 120.0
 # So many chunks that the grid in the UI has something to show, and no more.
 CHUNKS = 20
 SMALLEST_CHUNK = 250
+# Something to put right on this machine first; their messages say what.
+EXPLAINED = (
+    AlreadyRunningError,
+    ForeignDataError,
+    MissingProgramError,
+    MongoAddressError,
+    NotReadyError,
+)
 COLUMNS = ("planned", "indexed", "ignored", "missing", "failed", "docsPerSecond")
 
 console = Console(highlight=False)
@@ -71,7 +81,7 @@ def status_of(demonstration: Callable[[], bool]) -> int:
     try:
         ok = demonstration()
         console.print("everything that was started is stopped")
-    except (NotReadyError, AlreadyRunningError, MissingProgramError) as error:
+    except EXPLAINED as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -80,18 +90,23 @@ def status_of(demonstration: Callable[[], bool]) -> int:
     return 0 if ok else 1
 
 
-def chunk_settings(options: argparse.Namespace) -> dict[str, str]:
+def demo_settings(options: argparse.Namespace) -> dict[str, str]:
+    """For the DAGs."""
     chunk_size = max(SMALLEST_CHUNK, (options.creators + options.projects) // CHUNKS)
-    return {"REINDEX_CHUNK_SIZE": str(chunk_size), "REINDEX_RETRY_DELAY_SECONDS": "5"}
+    return {
+        "REINDEX_CHUNK_SIZE": str(chunk_size),
+        "REINDEX_RETRY_DELAY_SECONDS": "5",
+        # Airflow makes up for last night as soon as it starts, and ours would wait for that.
+        "REINDEX_SCHEDULE": "none",
+    }
 
 
 def _demo(options: argparse.Namespace) -> bool:
-    settings = chunk_settings(options) | ({} if options.stay else {"REINDEX_SCHEDULE": "none"})
     with running_stack(
         options.run_dir,
         creators=options.creators,
         projects=options.projects,
-        settings=settings,
+        settings=demo_settings(options),
         say=console.print,
     ) as stack:
         ok = demonstrate(stack)
@@ -110,6 +125,7 @@ def demonstrate(stack: Stack, meanwhile: Callable[[RunProgress], None] = lambda 
 
     :param meanwhile: called now and then while the run goes on, and once when it has ended
     """
+    _end_leftover_runs(stack.airflow)
     job_id = _leased_job(stack)
     conf = {"docType": "all", "mode": "full", "jobId": job_id, "workerId": WORKER_ID}
     run_id = stack.airflow.trigger(DAG_ID, conf)
@@ -126,6 +142,20 @@ def demonstrate(stack: Stack, meanwhile: Callable[[RunProgress], None] = lambda 
     console.print(f"the run: {state}; the job, as the Jobs service holds it: {job['status']}")
     console.print(f"its report: {report_url(stack, run_id)}", soft_wrap=True)
     return state == "success" and job["status"] == "succeeded"
+
+
+def _end_leftover_runs(airflow: LocalAirflow) -> None:
+    """
+    Fail the runs that a demonstration left when it was interrupted.
+
+    Their tasks are gone with it, which Airflow notices only after minutes; until then ours waits.
+    """
+    active = f"dags/{DAG_ID}/dagRuns?state=running&state=queued"
+    for run_id in [str(each["dag_run_id"]) for each in airflow.api("GET", active)["dag_runs"]]:
+        said = f"run {run_id} was interrupted: waiting until it has reported that it failed"
+        console.print(said, soft_wrap=True)
+        airflow.api("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
+        airflow.wait_for_run(DAG_ID, run_id, LEFTOVER_SECONDS)
 
 
 def _leased_job(stack: Stack) -> str:
@@ -218,12 +248,11 @@ def report_url(stack: Stack, run_id: str) -> str:
 
 def _stay(stack: Stack) -> None:
     airflow = stack.airflow
-    # Not the night's, which Airflow makes up for as soon as it starts.
-    ours = f"dags/{DAG_ID}/dagRuns?run_type=manual&order_by=-start_date&limit=1"
-    report = report_url(stack, airflow.api("GET", ours)["dag_runs"][0]["dag_run_id"])
+    newest = f"dags/{DAG_ID}/dagRuns?order_by=-start_date&limit=1"
+    report = report_url(stack, airflow.api("GET", newest)["dag_runs"][0]["dag_run_id"])
     console.print(
         f"\nAirflow: {report}\nlogin: {USER}, password: {airflow.password}\n"
-        f"search what was indexed: {stack.platform.base_url}/market/creators?q=python\n"
+        f"search what was indexed: {stack.platform.base_url}/market/creators?q=photography\n"
         "Ctrl-C stops everything",
         soft_wrap=True,
     )

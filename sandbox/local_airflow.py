@@ -287,6 +287,9 @@ def _configuration(
         "API__SECRET_KEY": kept["api"],
         "API_AUTH__JWT_SECRET": kept["jwt"],
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        # What a killed scheduler left queued is begun anew by the next one after half a minute (its
+        # own heartbeat has to run out first) instead of five.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         # A run of five chunks ends in half the time, for a sixth of a core while nothing runs.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         # With the default of 5 s a quarter of the tasks hold their slot 5 s after they are done.

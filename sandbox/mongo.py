@@ -13,22 +13,32 @@ from typing import Any, Literal
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from sandbox.processes import ManagedProcess, free_port, wait_until
+from sandbox.seed import DATABASE
 
 URI_VARIABLE = "REINDEX_MONGO_URI"
+# Where generated data go on somebody's Mongo: not where the platform has its own.
+EXTERNAL_DATABASE = "reindex_sandbox"
 START_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
 
 Kind = Literal["external", "mongod", "nx-27017"]
 
 
+class MongoAddressError(ValueError):
+    """What ``REINDEX_MONGO_URI`` holds cannot be used."""
+
+
 @dataclass
 class Mongo:
-    """``uri`` names no database. ``process`` is None for the external one, which is not ours."""
+    """``database`` holds the data. ``process`` is None for the external one, which is not ours."""
 
     uri: str = field(repr=False)  # an external one may carry a password
     kind: Kind
     process: ManagedProcess | None = field(default=None, repr=False)
+    database: str = DATABASE
 
     def start(self) -> None:
         """Starts it, on the same port and with the same data as before; returns when it answers.
@@ -61,16 +71,48 @@ class Mongo:
 
 
 @contextmanager
+def given_or_running_mongo(data_dir: Path) -> Iterator[Mongo]:
+    """The one of ``REINDEX_MONGO_URI``, neither started nor stopped, or else one of our own."""
+    if uri := os.environ.get(URI_VARIABLE):
+        yield external_mongo(uri)
+        return
+    with running_mongo(data_dir) as mongo:
+        yield mongo
+
+
+def external_mongo(uri: str) -> Mongo:
+    """
+    The Mongo of that address, once it answers; data go into the database that the address names.
+
+    :raises MongoAddressError: it is none, or more than a connection of Airflow's has fields for
+    :raises NotReadyError: nobody answers there, or not with that login
+    """
+    if uri.startswith("mongodb+srv://"):
+        raise _refused("mongodb+srv:// is not supported, name one of its hosts")
+    try:
+        parsed = parse_uri(uri)
+    except (PyMongoError, ValueError):
+        # Without what pymongo says: that may quote a part of the password.
+        raise _refused("it is no such address") from None
+    if len(parsed["nodelist"]) != 1:
+        raise _refused(f"it names {len(parsed['nodelist'])} hosts, expected one")
+    mongo = Mongo(uri, "external", database=parsed["database"] or EXTERNAL_DATABASE)
+    host, port = parsed["nodelist"][0]
+    wait_until(mongo._answers, ANSWER_SECONDS, f"the Mongo of {URI_VARIABLE} at {host}:{port}")
+    return mongo
+
+
+def _refused(why: str) -> MongoAddressError:
+    form = "mongodb://[user:password@]host[:port][/database][?options]"
+    return MongoAddressError(f"{URI_VARIABLE} must be {form}: {why}")
+
+
+@contextmanager
 def running_mongo(data_dir: Path, *, port: int | None = None) -> Iterator[Mongo]:
     """A Mongo on the loopback with its data in ``data_dir``, stopped at the end.
 
-    With ``REINDEX_MONGO_URI`` set it is that one, neither started nor stopped. Else ``mongod`` when
-    it is on the PATH, else ``nx-27017``. ``port`` defaults to a free one.
+    It is ``mongod`` when that is on the PATH, else ``nx-27017``. ``port`` defaults to a free one.
     """
-    external = os.environ.get(URI_VARIABLE)
-    if external:
-        yield Mongo(external, "external")
-        return
     mongo = _local_mongo(data_dir, port or free_port())
     try:
         mongo.start()

@@ -21,7 +21,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sandbox.chromium import running_chromium
 from sandbox.processes import REPOSITORY
 from sandbox.run_progress import DAG_ID
-from sandbox.seed import DATABASE
 from sandbox.stack import Stack, running_stack
 
 IMAGES = REPOSITORY / "docs" / "images"
@@ -91,7 +90,7 @@ def _change(stack: Stack, count: int) -> None:
     """So many projects change, as the marketplace's users change them all day."""
     client: MongoClient[dict[str, Any]] = MongoClient(stack.mongo.uri)
     with client:
-        projects = client[DATABASE]["projects"]
+        projects = client[stack.mongo.database]["projects"]
         ids = [each["_id"] for each in projects.aggregate([{"$sample": {"size": count}}])]
         for each in ids:
             projects.update_one({"_id": each}, {"$currentDate": {"updatedAt": True}})
@@ -101,7 +100,7 @@ def _failed_night(stack: Stack) -> str:
     _change(stack, CHANGED[0])
     client: MongoClient[dict[str, Any]] = MongoClient(stack.mongo.uri)
     with client:
-        found = client[DATABASE]["creatorprofiles"].find({}, {"_id": 1}).sort("_id", 1)
+        found = client[stack.mongo.database]["creatorprofiles"].find({}, {"_id": 1}).sort("_id", 1)
         ids = [str(each["_id"]) for each in found]
     lost = ids[3 * CHUNK :: CHUNK][:LOST]
     stack.platform.put_faults(

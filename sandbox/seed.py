@@ -25,6 +25,10 @@ BATCH = 500
 Make = Callable[[int, int], Document]
 
 
+class ForeignDataError(ValueError):
+    """The database holds what the sandbox did not make, and what filling it would destroy."""
+
+
 @dataclass(frozen=True)
 class Seeded:
     """How many documents each collection holds; ``fresh`` is False when they were there already."""
@@ -41,12 +45,15 @@ def seed(
     projects: int = PROJECTS,
     *,
     seed: int = SEED,
-    database: str = DATABASE,
+    database: str | None = None,
 ) -> Seeded:
     """Makes ``creators`` profiles with their users and ``projects`` projects with their owners.
 
     A database that was filled with the same parameters is left as it is, whatever was changed in
     it since; with other parameters its three collections are dropped and filled anew.
+
+    :param database: by default the one that the address names, else ``DATABASE``
+    :raises ForeignDataError: the database is neither empty nor one that was filled by this
     """
     parameters = {
         "creators": creators,
@@ -57,9 +64,10 @@ def seed(
     numbers = _numbers(creators, projects)
     client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000)
     with client:
-        target = client[database]
+        target = client[database] if database else client.get_default_database(DATABASE)
         fresh = not _holds(target, parameters)
         if fresh:
+            _refuse_foreign_data(target)
             _fill(target, numbers, parameters, seed)
     return Seeded(**{name: len(each) for name, (_, each) in numbers.items()}, fresh=fresh)
 
@@ -84,18 +92,35 @@ def _holds(target: Database[Document], parameters: Mapping[str, Any]) -> bool:
     return held == {"_id": PARAMETERS_ID, **parameters}
 
 
+def _refuse_foreign_data(target: Database[Document]) -> None:
+    held = [name for name in target.list_collection_names() if not name.startswith("system.")]
+    if held and not target[PARAMETERS].find_one({"_id": PARAMETERS_ID}):
+        raise ForeignDataError(
+            f"the database {target.name!r} holds collections that the sandbox did not make "
+            f"({', '.join(sorted(held))}), and generated data would replace its creatorprofiles, "
+            "users and projects: nothing was changed. Name a database that is empty or not there, "
+            "as in mongodb://host:27017/reindex_sandbox"
+        )
+
+
 def _fill(
     target: Database[Document],
     numbers: Mapping[str, tuple[Make, list[int]]],
     parameters: Mapping[str, Any],
     seed: int,
 ) -> None:
-    # The parameters go last: a fill that was interrupted is not taken for a whole one.
-    target.drop_collection(PARAMETERS)
+    # The parameters go last: a fill that was interrupted is ours, and is not taken for a whole one.
+    _mark(target, {"filling": True})
     for name, (make, each) in numbers.items():
         target.drop_collection(name)
         _insert(target[name], (make(seed, number) for number in each))
-    target[PARAMETERS].insert_one({"_id": PARAMETERS_ID, **parameters})
+    _mark(target, parameters)
+
+
+def _mark(target: Database[Document], parameters: Mapping[str, Any]) -> None:
+    # The embedded server takes an upsert's _id from the replacement only.
+    marker = {"_id": PARAMETERS_ID, **parameters}
+    target[PARAMETERS].replace_one({"_id": PARAMETERS_ID}, marker, upsert=True)
 
 
 def _insert(collection: Collection[Document], made: Iterable[Document]) -> None:

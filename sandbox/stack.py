@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox.local_airflow import LocalAirflow, running_airflow
-from sandbox.mongo import Mongo, running_mongo
+from sandbox.mongo import Mongo, given_or_running_mongo
 from sandbox.platform import Platform, running_platform
 from sandbox.process_records import end_leftovers, owner_is_alive, read_records
 from sandbox.seed import CREATORS, DATABASE, PROJECTS, seed
@@ -70,13 +70,13 @@ def running_stack(
     _refuse_a_second(run_dir)
     end_leftovers(run_dir)
     with (
-        running_mongo(run_dir) as mongo,
+        given_or_running_mongo(run_dir) as mongo,
         running_platform(
             run_dir, retry_delay_seconds=retry_delay_seconds, lease_seconds=lease_seconds
         ) as platform,
     ):
-        say(f"MongoDB: {mongo.kind}; the platform: {platform.base_url}")
-        seeded = seed(mongo.uri, creators, projects)
+        say(f"MongoDB: {mongo.kind}, database {mongo.database}; the platform: {platform.base_url}")
+        seeded = seed(mongo.uri, creators, projects, database=mongo.database)
         say(
             f"{seeded.creatorprofiles} creators, {seeded.users} users, {seeded.projects} projects "
             + ("generated" if seeded.fresh else "are there already")
@@ -104,7 +104,7 @@ def connections_of(
     """The three Airflow Connections of the package, by conn_id, in Airflow's JSON form."""
     service = http_connection(platform.base_url, platform.token, timeout=timeout_seconds)
     return {
-        "marketplace_mongo": mongo_connection(mongo.uri),
+        "marketplace_mongo": mongo_connection(mongo.uri, mongo.database),
         "discovery_api": service,
         "jobs_api": service,
     }
@@ -115,16 +115,21 @@ def http_connection(base_url: str, token: str, **extra: object) -> dict[str, obj
     return {"conn_type": "http", "host": base_url, "password": token, "extra": dict(extra)}
 
 
-def mongo_connection(uri: str) -> dict[str, object]:
+def mongo_connection(uri: str, database: str = "") -> dict[str, object]:
     """A connection of type ``mongo`` for a plain ``mongodb://`` address."""
     parts = urlsplit(uri)
-    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
+    named = parts.path.strip("/")
+    options = dict(parse_qsl(parts.query))
+    if parts.username:
+        # The database that an address names is where its user is looked up, else it is admin. In
+        # the connection's address it is the schema.
+        options.setdefault("authSource", named or "admin")
     return {
         "conn_type": "mongo",
         "host": parts.hostname or "127.0.0.1",
         "port": parts.port or 27017,
         "login": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
-        "schema": parts.path.strip("/") or DATABASE,
+        "schema": database or named or DATABASE,
         "extra": options,
     }

@@ -21,8 +21,7 @@ pytest_plugins = ["tests.airflow_stack"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 for name in [name for name in os.environ if name.startswith(("AIRFLOW", "REINDEX_"))]:
-    if name != "REINDEX_MONGO_URI":
-        del os.environ[name]
+    del os.environ[name]
 
 _HOME = tempfile.mkdtemp(prefix="reindex-tests-airflow-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)

@@ -37,6 +37,14 @@ def commands(path: Path) -> list[str]:
     return [line for line in bare if line]
 
 
+def inline_commands(path: Path) -> list[str]:
+    """What stands in backticks within the text and is typed into a shell; each once."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    spans = [" ".join(each.split()) for each in re.findall(r"`([^`]+)`", text)]
+    typed = ("make ", "python ", "python3 ", "sh ", "airflow ", ".venv/bin/", ".ci/run")
+    return sorted({each for each in spans if each.startswith(typed)})
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of its headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)

@@ -1,49 +1,128 @@
-"""`make demo` as a newcomer runs it: twice, and again after Ctrl-C in the middle."""
+"""`make demo` and `make up` as a newcomer types them, and again after what may end them midway."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote
 
 import psutil
 import pytest
+import requests
 
-from sandbox.process_records import read_records
+from sandbox.mongo import URI_VARIABLE, running_mongo
+from sandbox.process_records import read_records, recorded_process
+from sandbox.processes import REPOSITORY
+from tests.makefile import make
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CREATORS, PROJECTS = 40, 60
-SECONDS = 240
+# Of each type two chunks or more: what ends in the middle has something done and something left.
+CREATORS, PROJECTS = 600, 900
+SECONDS = 480
+# Less than the five minutes after which Airflow notices by itself that a task is gone.
+SOON = 200
+REPORT = r"http://127\.0\.0\.1:\d+/dags/reindex_batch/runs/\S+/plugin/reindex-run\n"
+SOMETHING_DONE = r"documents done: .*\b[1-9]\d* of"
+STOPPED = "everything that was started is stopped\n"
 
 
-def demo_command(run_dir: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "sandbox.demo", "--run-dir", str(run_dir)),
-        *("--creators", str(CREATORS), "--projects", str(PROJECTS)),
-    ]
+class Typed:
+    """A recipe on its way, with Ctrl-C and power cut; ``said`` grows as it speaks."""
 
+    def __init__(self, target: str, run_dir: Path, **environment: str) -> None:
+        self.run_dir = run_dir
+        self.said = ""
+        self.process = subprocess.Popen(
+            make(target, CREATORS=CREATORS, PROJECTS=PROJECTS, RUN_DIR=run_dir),
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
-def demo(run_dir: Path) -> str:
-    done = subprocess.run(
-        demo_command(run_dir),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+
+    def has_said(self, pattern: str) -> bool:
+        return re.search(pattern, self.said) is not None
+
+    def wait_until(self, ready: Callable[[], object]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not ready():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+
+    def end(self) -> str:
+        """What it said, once it has ended."""
+        try:
+            self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"not ended within {SECONDS} s:\n{self.said}")
+        self._listener.join(SECONDS)
+        return self.said
+
+    def __enter__(self) -> Typed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """A test that failed leaves nothing behind; the guards end what the demo had started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def ctrl_c(self) -> str:
+        """To the whole group, as a terminal sends it; what was started is gone afterwards."""
+        started = self.started()
+        os.killpg(self.process.pid, signal.SIGINT)
+        said = self.end()
+        assert STOPPED in said
+        assert [each for each in started if each.is_running()] == []
+        assert read_records(self.run_dir) == []
+        return said
+
+    def power_cut(self) -> None:
+        """SIGKILL to all of it at once, what guards the others too."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        # Frozen first: none of them has the time to do anything about the end of another.
+        for each in [psutil.Process(self.process.pid), *family]:
+            each.suspend()
+        for each in [*family, psutil.Process(self.process.pid)]:
+            each.kill()
+        self.end()
+
+    def started(self) -> list[psutil.Process]:
+        found = [recorded_process(record) for _, record in read_records(self.run_dir)]
+        return [each for each in found if each is not None]
 
 
 def row(output: str, name: str) -> list[str]:
     line = re.search(rf"│ {name}\s+│(.*)│", output)
     assert line, output
     return [cell.strip() for cell in line.group(1).split("│")]
+
+
+def assert_all(output: str, column: str) -> None:
+    """Every document of each type was ``indexed`` or ``ignored``, and its job succeeded."""
+    columns = ("planned", "indexed", "ignored", "missing", "failed")
+    for name, count in (("creator", CREATORS), ("project", PROJECTS)):
+        expected = dict.fromkeys(columns, "0") | {"planned": str(count), column: str(count)}
+        assert dict(zip(columns, row(output, name), strict=False)) == expected
+        assert float(row(output, name)[len(columns)]) > 0
+    assert f"creator {CREATORS} of {CREATORS}, project {PROJECTS} of {PROJECTS}" in output
+    assert "the run: success; the job, as the Jobs service holds it: succeeded" in output
+    assert re.search(f"its report: {REPORT}", output), output
 
 
 @pytest.fixture(scope="module")
@@ -53,30 +132,69 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert read_records(folder) == []
 
 
-def test_demo_shows_every_document_and_the_job(run_dir: Path) -> None:
-    output = demo(run_dir)
-    assert row(output, "creator")[:5] == ["40", "40", "0", "0", "0"]
-    assert row(output, "project")[:5] == ["60", "60", "0", "0", "0"]
-    assert float(row(output, "creator")[5]) > 0
-    assert f"creator {CREATORS} of {CREATORS}, project {PROJECTS} of {PROJECTS}" in output
-    assert "the run: success; the job, as the Jobs service holds it: succeeded" in output
-    report = r"its report: http://127\.0\.0\.1:\d+/dags/reindex_batch/runs/\S+/plugin/reindex-run\n"
-    assert re.search(report, output), output
+def test_demo(run_dir: Path) -> None:
+    with Typed("demo", run_dir) as demo:
+        assert_all(demo.end(), "indexed")
+    assert demo.process.returncode == 0
+    assert STOPPED in demo.said
 
 
-def test_demo_interrupted_leaves_nothing_and_the_next_one_works(run_dir: Path) -> None:
-    process = subprocess.Popen(
-        demo_command(run_dir), cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True
+def test_demo_works_again_whenever_and_however_it_was_ended(run_dir: Path) -> None:
+    with Typed("demo", run_dir) as starting:
+        starting.wait_until(
+            lambda: any(record.name == "airflow-scheduler" for _, record in read_records(run_dir))
+        )
+        assert "interrupted; everything" in starting.ctrl_c()
+
+    for end in (Typed.ctrl_c, Typed.power_cut):
+        with Typed("demo", run_dir) as midway:
+            midway.wait_until(partial(midway.has_said, SOMETHING_DONE))
+            end(midway)
+            assert "the run:" not in midway.said
+
+    began = time.monotonic()
+    with Typed("demo", run_dir) as demo:
+        assert_all(demo.end(), "ignored")
+    assert demo.process.returncode == 0
+    assert "was interrupted: waiting until it has reported that it failed" in demo.said
+    assert time.monotonic() - began < SOON, "Airflow waited for what was killed"
+
+
+def test_up(tmp_path: Path) -> None:
+    """On a Mongo of one's own, which goes on running when everything else is stopped."""
+    with (
+        running_mongo(tmp_path / "mongo") as mongo,
+        Typed("up", tmp_path / "up", **{URI_VARIABLE: f"{mongo.uri}mine"}) as up,
+    ):
+        up.wait_until(partial(up.has_said, "Ctrl-C stops everything"))
+        assert "MongoDB: external, database mine" in up.said
+        assert_all(up.said, "indexed")
+        told = re.search(f"\nAirflow: ({REPORT})login: (\\S+), password: (\\S+)\n", up.said)
+        assert told, up.said
+        assert f"its report: {told[1]}" in up.said
+        assert_shows_the_report(told[1].strip(), user=told[2], password=told[3])
+        search = re.search(r"search what was indexed: (\S+)\n", up.said)
+        assert search
+        assert requests.get(search[1], timeout=10).json()["items"] != []
+
+        assert "interrupted" not in up.ctrl_c()
+        assert mongo.process is not None
+        assert mongo.process.running
+
+
+def assert_shows_the_report(url: str, user: str, password: str) -> None:
+    """The UI answers at that address, and what it embeds there is the report of that run."""
+    base, _, path = url.partition("/dags/")
+    page = requests.get(url, timeout=30)
+    assert page.status_code == 200
+    assert 'id="root"' in page.text
+    login = {"username": user, "password": password}
+    token = requests.post(f"{base}/auth/token", json=login, timeout=30).json()["access_token"]
+    dag_id, _, run_id, *_ = path.split("/")
+    shown = requests.get(
+        f"{base}/reindex/api/run",
+        params={"dag_id": dag_id, "run_id": unquote(run_id)},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
     )
-    deadline = time.monotonic() + 60
-    while not any(record.name == "airflow-scheduler" for _, record in read_records(run_dir)):
-        assert time.monotonic() < deadline, "the scheduler was not started"
-        time.sleep(0.2)
-    started = [psutil.Process(record.pid) for _, record in read_records(run_dir)]
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    assert [each for each in started if each.is_running()] == []
-
-    output = demo(run_dir)
-    assert row(output, "creator")[:5] == ["40", "0", "40", "0", "0"]
-    assert row(output, "project")[:5] == ["60", "0", "60", "0", "0"]
+    assert shown.json()["totals"]["indexed"] == CREATORS + PROJECTS

@@ -22,6 +22,7 @@ from sandbox.processes import REPOSITORY
 from sandbox.redis import running_redis
 from sandbox.system_packages import MissingProgramError
 from tests.dags.test_docker_compose import environment, services
+from tests.not_tested import not_tested
 
 BIN = Path(sys.executable).parent
 
@@ -75,7 +76,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     try:
         require_programs()
     except MissingProgramError as error:
-        pytest.skip(str(error))
+        not_tested("compose's environment on Postgres and Redis", str(error))
     folder = tmp_path_factory.mktemp("compose")
     with running_postgres(folder) as postgres, running_redis(folder) as redis:
         yield Deployment(folder, postgres, redis)

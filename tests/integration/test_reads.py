@@ -13,14 +13,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
     CommandStartedEvent,
     CommandSucceededEvent,
 )
-from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
 
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import ChunkTimedOut, LedgerImbalance, ServiceUnavailable, SourceUnavailable
@@ -230,6 +230,61 @@ class Finds(CommandListener):
     def failed(self, event: CommandFailedEvent) -> None: ...
 
 
+LOST = [AutoReconnect("connection closed"), CursorNotFound("cursor id 1 not found", 43)]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda error: type(error).__name__)
+def test_a_cursor_that_is_lost_midway_is_opened_again_behind_the_last_id(
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lost: PyMongoError,
+) -> None:
+    losses = iter([lost])
+
+    def lost_after_twenty(read: Pages) -> Pages:
+        for page in read:
+            if error := next(losses, None):
+                yield page[:20]
+                raise error
+            yield page
+
+    patched_pages(monkeypatch, lost_after_twenty)
+    result = InProcessRun(CONF).go()
+    assert (result["state"], result["indexed"]) == ("success", PROJECTS)
+    assert connected.requests()["indexUpdates"]["received"] == PROJECTS
+    assert f"was lost ({type(lost).__name__}), opened again" in caplog.text
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("collection", ["projects", "users"])
+def test_a_read_by_ids_that_is_lost_is_done_again(
+    mongo: Mongo,
+    connected: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    collection: str,
+    lost: PyMongoError,
+) -> None:
+    """Of the documents themselves, and of the users that they are joined with."""
+    ids = [str(each["_id"]) for each in generate("projects", CREATORS, PROJECTS)]
+    find, losses = Collection.find_raw_batches, iter([lost])
+
+    def find_and_lose(self: Collection[Any], *args: Any, **options: Any) -> Any:
+        if self.name == collection and (error := next(losses, None)):
+            raise error
+        return find(self, *args, **options)
+
+    monkeypatch.setattr(Collection, "find_raw_batches", find_and_lose)
+    result = InProcessRun({**CONF, "docIds": ids}).go()
+    assert (result["state"], result["indexed"], result["missing"]) == ("success", PROJECTS, 0)
+    assert f"a read by ids was lost ({type(lost).__name__}), done again" in caplog.text
+    with connected.index() as index:
+        held = index.documents("project")
+    expected = expected_index(mongo.uri)["project"]
+    assert {key: (each.payload, each.updatedAt) for key, each in held.items()} == expected
+
+
 def test_a_read_that_never_brings_anything_is_not_believed(
     connected: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,8 +318,7 @@ def test_an_attempt_ends_itself_before_its_time_out_and_is_gone_on_with(
     assert result["planned"] == result["indexed"] + result["ignored"] == PROJECTS
 
 
-def test_an_attempt_that_airflow_times_out_is_gone_on_with(connected: Platform) -> None:
-def test_an_attempt_that_times_out_is_gone_on_with(
+def test_an_attempt_that_airflow_times_out_is_gone_on_with(
     connected: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected.put_faults([{"kind": "latency", "ms": 20}])

@@ -12,9 +12,18 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from sandbox.mongo import URI_VARIABLE, Mongo, running_mongo
-from sandbox.processes import REPOSITORY
-from sandbox.seed import DATABASE, generate, seed
+from sandbox.mongo import (
+    EXTERNAL_DATABASE,
+    URI_VARIABLE,
+    Mongo,
+    MongoAddressError,
+    external_mongo,
+    given_or_running_mongo,
+    running_mongo,
+)
+from sandbox.processes import REPOSITORY, NotReadyError, free_port
+from sandbox.seed import DATABASE, ForeignDataError, generate, seed
+from sandbox.stack import mongo_connection
 
 Document = dict[str, Any]
 COLLECTIONS = ("creatorprofiles", "users", "projects")
@@ -22,10 +31,8 @@ COLLECTIONS = ("creatorprofiles", "users", "projects")
 
 @pytest.fixture(scope="module")
 def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(URI_VARIABLE, raising=False)
-        with running_mongo(tmp_path_factory.mktemp("mongo")) as running:
-            yield running
+    with running_mongo(tmp_path_factory.mktemp("mongo")) as running:
+        yield running
 
 
 def held(mongo: Mongo, collection: str, database: str = DATABASE) -> list[Document]:
@@ -103,7 +110,7 @@ def test_an_external_one_is_neither_started_nor_stopped(
     tmp_path: Path, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(URI_VARIABLE, mongo.uri)
-    with running_mongo(tmp_path) as external:
+    with given_or_running_mongo(tmp_path) as external:
         assert (external.kind, external.uri, external.process) == ("external", mongo.uri, None)
         for change in (external.stop, external.start):
             with pytest.raises(RuntimeError, match=URI_VARIABLE):
@@ -111,6 +118,75 @@ def test_an_external_one_is_neither_started_nor_stopped(
     assert list(tmp_path.iterdir()) == []
     assert mongo.process is not None
     assert mongo.process.running
+
+
+def test_without_an_external_one_it_is_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(URI_VARIABLE, raising=False)
+    with given_or_running_mongo(tmp_path) as own:
+        assert own.process is not None
+        assert own.process.running
+        assert own.database == DATABASE
+
+
+def test_data_go_into_the_external_ones_database_and_never_by_default_into_the_platforms(
+    mongo: Mongo,
+) -> None:
+    assert external_mongo(mongo.uri).database == EXTERNAL_DATABASE != DATABASE
+    named = external_mongo(f"{mongo.uri}mine")
+    assert named.database == "mine"
+    seed(named.uri, 3, 3)
+    assert len(held(mongo, "projects", "mine")) == 3
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("mongodb+srv://user:hush@cluster.example.com/db", r"mongodb\+srv:// is not supported, .*"),
+        ("mongodb://user:hush@one,two:27018/db", "it names 2 hosts, expected one"),
+        ("mongodb://user:hush/hush@one/db", "it is no such address"),
+        ("localhost:27017", "it is no such address"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_its_password(uri: str, why: str) -> None:
+    with pytest.raises(MongoAddressError, match=f"^{URI_VARIABLE} must be mongodb://.*{why}$") as e:
+        external_mongo(uri)
+    assert "hush" not in str(e.value)
+
+
+def test_an_external_one_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.mongo.ANSWER_SECONDS", 0.1)
+    port = free_port()
+    with pytest.raises(NotReadyError, match=f"{URI_VARIABLE} at 127.0.0.1:{port} is not ready"):
+        external_mongo(f"mongodb://user:hush@127.0.0.1:{port}/")
+
+
+def test_data_that_the_sandbox_did_not_make_are_never_dropped(mongo: Mongo) -> None:
+    client: MongoClient[Document] = MongoClient(mongo.uri)
+    with client:
+        client["platform"]["users"].insert_one({"_id": 1, "email": "somebody@example.com"})
+        with pytest.raises(ForeignDataError, match=r"'platform' .* did not make \(users\)"):
+            seed(mongo.uri, 5, 5, database="platform")
+        assert client["platform"].list_collection_names() == ["users"]
+        assert held(mongo, "users", "platform") == [{"_id": 1, "email": "somebody@example.com"}]
+
+
+@pytest.mark.parametrize(
+    ("uri", "schema", "source"),
+    [
+        ("mongodb://u:p%2F@db/", DATABASE, "admin"),
+        ("mongodb://u:p%2F@db/own", "own", "own"),
+        ("mongodb://u:p%2F@db/own?authSource=other%20one", "own", "other one"),
+    ],
+)
+def test_the_connection_looks_the_user_up_where_the_address_does(
+    uri: str, schema: str, source: str
+) -> None:
+    made = mongo_connection(uri)
+    assert (made["login"], made["password"]) == ("u", "p/")
+    assert (made["schema"], made["extra"]) == (schema, {"authSource": source})
+    assert mongo_connection(uri, "given")["schema"] == "given"
 
 
 def test_the_address_is_not_in_the_repr() -> None:
@@ -124,7 +200,6 @@ def test_a_mongod_on_the_path_is_preferred(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mongod: str | None, expected: str
 ) -> None:
     started: list[list[str]] = []
-    monkeypatch.delenv(URI_VARIABLE, raising=False)
     monkeypatch.setattr("sandbox.mongo.shutil.which", lambda _: mongod)
     monkeypatch.setattr(Mongo, "start", lambda self: started.append(self.process.command))
     with running_mongo(tmp_path, port=4321) as running:

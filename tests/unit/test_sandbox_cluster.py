@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,9 @@ from sandbox.cluster import chunks_by_worker, require_programs
 from sandbox.cluster_demo import running_on
 from sandbox.cluster_worker import WORKER_VARIABLE, host_name
 from sandbox.demo import console
+from sandbox.processes import REPOSITORY
 from sandbox.system_packages import MissingProgramError, found_program
+from tests.makefile import make
 
 CHUNKS = [
     {"map_index": 0, "hostname": "w1", "state": "success"},
@@ -83,3 +88,22 @@ def test_a_worker_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert host_name() == "w2"
     monkeypatch.delenv(WORKER_VARIABLE)
     assert host_name() == socket.gethostname()
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_the_recipe_asks_for_the_demo_that_its_variables_say(
+    monkeypatch: pytest.MonkeyPatch, kill: bool
+) -> None:
+    variables = {"CREATORS": 7, "PROJECTS": 8, **({"KILL": 1} if kill else {})}
+    done = subprocess.run(
+        [*make("cluster", **variables), "--dry-run"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    _, _, module, *arguments = shlex.split(done.stdout)
+    asked: list[argparse.Namespace] = []
+    monkeypatch.setattr(cluster_demo, "_demo", asked.append)
+    monkeypatch.setattr(cluster_demo, "status_of", lambda demonstration: demonstration())
+    assert module == "sandbox.cluster_demo"
+    cluster_demo.main(arguments)
+    [options] = asked
+    assert (options.creators, options.projects, options.kill) == (7, 8, kill)
