@@ -245,6 +245,26 @@ def test_a_broken_answer_is_an_error_of_the_connection(answering: Answering) -> 
     run(work())
 
 
+def test_a_connection_that_is_reset_as_soon_as_it_is_accepted_is_an_error_of_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of a server that is being stopped: it is lost before the post gets hold of it."""
+    made = keep_alive._Connection.connection_made
+
+    def lost_at_once(self: keep_alive._Connection, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        transport.abort()
+
+    monkeypatch.setattr(keep_alive._Connection, "connection_made", lost_at_once)
+
+    async def post() -> None:
+        async with serving(say(answer())) as server, posts(server) as session:
+            with pytest.raises(ConnectionResetError):
+                await session.post(BODY)
+
+    run(post())
+
+
 def test_a_post_that_is_not_answered_ends_in_time_and_its_connection_with_it() -> None:
     silent = [True]
 

@@ -164,7 +164,8 @@ class KeepAlivePosts:
         :raises OSError: no connection, or one that was lost; ``ssl.SSLError`` is one too
         """
         connection = self._idle_connection() or await self._connect()
-        assert connection.transport is not None
+        if connection.transport is None:  # a server that goes down may accept and reset at once
+            raise ConnectionResetError("closed before the request was sent")
         connection.reusable = False
         connection.waiter = self._loop.create_future()
         connection.deadline = self._loop.time() + self.timeout
