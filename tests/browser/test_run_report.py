@@ -164,25 +164,30 @@ def progress(page: Page) -> int:
     return int(page.driver.execute_script(f"return {bar}") or 0)
 
 
+def tone(page: Page) -> str | None:
+    return page.one("#verdict").get_attribute("data-tone")
+
+
 def test_a_running_run_updates_itself_and_ends_in_its_verdict(
     page: Page, runs: Runs, running: Stack
 ) -> None:
     running.platform.put_faults([{"kind": "latency", "ms": 120}])
-    conf = {"docType": "creator", "maxInFlight": 1, "chunkSize": 60}
-    run_id = running.airflow.trigger(DAG_ID, conf)
-    page.open_report(run_id)
-    page.driver.execute_script("window.notLoadedAgain = true")
-    seen: set[int] = set()
-    tried = page.wait(lambda: page.all(".try-running"), "a running chunk", 30)
-    assert tried
-    deadline = time.monotonic() + RUN_SECONDS
-    order = page.one('[data-key="chunk-order"]')
-    while page.one("#verdict").get_attribute("data-tone") == "calm" and time.monotonic() < deadline:
-        seen.add(progress(page))
-        time.sleep(0.2)
-    # Drawn anew all the while, and still the very element that a person may have open.
-    assert order.is_displayed()
-    running.platform.clear_faults()
+    try:
+        conf = {"docType": "creator", "maxInFlight": 1, "chunkSize": 60}
+        run_id = running.airflow.trigger(DAG_ID, conf)
+        page.open_report(run_id)
+        page.driver.execute_script("window.notLoadedAgain = true")
+        seen: set[int] = set()
+        page.wait(lambda: page.all(".try-running"), "a running chunk", 60)
+        deadline = time.monotonic() + RUN_SECONDS
+        order = page.one('[data-key="chunk-order"]')
+        while tone(page) == "calm" and time.monotonic() < deadline:
+            seen.add(progress(page))
+            time.sleep(0.2)
+        # Drawn anew all the while, and still the very element that a person may have open.
+        assert order.is_displayed()
+    finally:
+        running.platform.clear_faults()
     state = running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
     result: dict[str, Any] = running.airflow.xcom(DAG_ID, run_id, "report")
     assert state == "success"
@@ -216,8 +221,9 @@ def test_the_button_drives_again_exactly_what_failed(
     run_id, tab = unquote(path.split("/", 1)[0]), path.split("/", 1)[1]
     assert tab == "plugin/reindex-run"
     assert running.airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["conf"] == shown
-    assert running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS) == "success"
+    state = running.airflow.wait_for_run(DAG_ID, run_id, RUN_SECONDS)
     result = running.airflow.xcom(DAG_ID, run_id, "report")
+    assert state == "success", result
     assert result["planned"] == left - 1
     page.enter_frame()
     page.wait(lambda: page.text("#verdict-title") == "The index is right", "its verdict", 15)
@@ -262,7 +268,12 @@ def test_a_page_that_stays_open_sees_that_its_run_goes_on(
     """Its report is cleared, and somebody comes back to the page."""
     page.open_report(runs.missing.run_id)
     before = page.text("#verdict-title")
-    clear = {"dry_run": False, "dag_run_id": runs.missing.run_id, "task_ids": ["report"]}
+    clear = {
+        "dry_run": False,
+        "only_failed": False,
+        "dag_run_id": runs.missing.run_id,
+        "task_ids": ["report"],
+    }
     running.airflow.api("POST", f"dags/{DAG_ID}/clearTaskInstances", clear)
     page.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait(lambda: page.text("#verdict-title") != before, "what it is now")
