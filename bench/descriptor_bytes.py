@@ -20,6 +20,7 @@ from reindex.ledger import ChunkLedger, Counts
 COMMAND = "python -m bench.descriptor_bytes"
 GOAL = Goal(200, at_most=True)
 MOST_CHUNKS, MOST_DOCUMENTS = 1024, 1_000_000_000
+MOST_CHUNK_SIZE = 10_000_000  # that a conf may ask for
 HIGHEST_ID = "f" * 24
 # Every mapped task pulls the whole list: it is bounded, whatever the number of documents.
 LIST_GOAL = Goal(GOAL.bound * MOST_CHUNKS, at_most=True)
@@ -73,7 +74,7 @@ def _ledger_figure() -> Figure:
 
 def clean_ledger() -> ChunkLedger:
     """The largest that a chunk of a full run can leave when every document was taken."""
-    half = MOST_DOCUMENTS // 2
+    half = MOST_CHUNK_SIZE // 2
     counts = Counts(expected=2 * half, fetched=2 * half, indexed=half, ignored=half)
     return ChunkLedger(
         index=MOST_CHUNKS - 1,

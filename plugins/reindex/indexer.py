@@ -65,16 +65,24 @@ class PostPolicy:
 
 @dataclass
 class _Document:
-    """A request on its way, and where its result belongs."""
+    """
+    A request on its way, and where its result belongs.
+
+    ``tried_since`` is when the attempt before the last one was sent, or the only one.
+    """
 
     request: IndexRequest
     place: int
     page: OpenPage
     attempts: int = 0
     first_sent: float = 0.0
+    tried_since: float = 0.0
+    _last_sent: float = 0.0
 
     def sent(self, now: float) -> None:
         self.first_sent = self.first_sent or now
+        self.tried_since = self._last_sent or now
+        self._last_sent = now
         self.attempts += 1
 
 
@@ -237,13 +245,11 @@ class Indexer:
             if not answer.reason.transient:
                 return self._refused_for_good(document, answer, sent, now)
             self._note_trouble(document, answer, sent, now)
-            blame = self._health.blame(now, document.first_sent)
-            if blame is Blame.SERVICE and await self._takes_again_what_it_took():
-                blame = Blame.DOCUMENT
+            spent = document.attempts >= self.policy.max_attempts
+            blame = await self._blame(document, spent, now)
             if blame is Blame.SERVICE:
                 story = f"{self._health.story(now)}{_remedy(answer)}"
                 self._give_up(ServiceUnavailable(f"{self.policy.where}: {story}"))
-            spent = document.attempts >= self.policy.max_attempts
             if spent and blame is Blame.DOCUMENT:
                 return failure(document.request, answer, document.attempts)
             await asyncio.sleep(_delay_before(document.attempts + 1))
@@ -251,6 +257,23 @@ class Indexer:
             turn_over = answer.reason is Reason.TIMEOUT or document.attempts >= ATTEMPTS_A_TURN
             if blame is Blame.NOBODY and turn_over:
                 return None
+
+    async def _blame(self, document: _Document, spent: bool, now: float) -> Blame:
+        """
+        Who is to blame. In doubt, a document that was taken before is the proof.
+
+        In doubt is also one of several that others passed before their last two attempts only:
+        they were on their way when the service went down, say, and are not done for with it.
+        """
+        blame = self._health.blame(now, document.first_sent)
+        passed = self._health.answered_since(document.tried_since)
+        several = self._health.several_fail and self._taken is not None
+        late = spent and blame is Blame.DOCUMENT and not passed
+        if blame is not Blame.SERVICE and not (late and several):
+            return blame
+        if await self._takes_again_what_it_took():
+            return Blame.DOCUMENT
+        return Blame.NOBODY if self._health.blame(now, now) is Blame.NOBODY else Blame.SERVICE
 
     async def _takes_again_what_it_took(self) -> bool:
         """

@@ -76,7 +76,12 @@ class ServiceHealth:
             return Blame.DOCUMENT
         if now < self._patience_until:
             return Blame.NOBODY
-        return Blame.SERVICE if len(self._failing) >= SUSPECT_AFTER_DOCUMENTS else Blame.DOCUMENT
+        return Blame.SERVICE if self.several_fail else Blame.DOCUMENT
+
+    @property
+    def several_fail(self) -> bool:
+        """Too many different documents to be all to blame, since one got through."""
+        return len(self._failing) >= SUSPECT_AFTER_DOCUMENTS
 
     @property
     def nothing_got_through(self) -> bool:
