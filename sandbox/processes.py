@@ -13,8 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,20 +107,13 @@ class ManagedProcess:
             raise RuntimeError(f"{self.name} runs already, as pid {self.pid}")
         self.run_directory.mkdir(parents=True, exist_ok=True)
         end_leftovers(self.run_directory, only=self.name)
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                list(self.command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.working_directory,
-                env=None if self.environment is None else dict(self.environment),
-                user=self.user,
-                group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
-                extra_groups=None if self.user is None else [],
-                start_new_session=True,
-            )
-        self._keep_on_record(self._process)
+        try:
+            with _interrupts_later():
+                self._process = self._started()
+                self._keep_on_record(self._process)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
@@ -149,6 +143,21 @@ class ManagedProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.working_directory,
+                env=None if self.environment is None else dict(self.environment),
+                user=self.user,
+                group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
+                extra_groups=None if self.user is None else [],
+                start_new_session=True,
+            )
 
     def _keep_on_record(self, process: subprocess.Popen[bytes]) -> None:
         try:
@@ -206,6 +215,31 @@ def wait_until(
         if time.monotonic() >= deadline:
             raise NotReadyError(_explain(what, f"not within {timeout:g} s", process))
         time.sleep(interval)
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """
+    Ctrl-C takes effect at the end of the block.
+
+    Between the fork and the guard it would leave a process that nobody knows of. The signals are
+    not blocked, as what is started would inherit that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in came:
+        signal.raise_signal(each)
 
 
 def _explain(what: str, reason: str, process: ManagedProcess | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ import pytest
 import requests
 
 from sandbox.mongo import URI_VARIABLE, running_mongo
-from sandbox.process_records import read_records, recorded_process
+from sandbox.process_records import read_records
 from sandbox.processes import REPOSITORY
 from tests.makefile import make
 
@@ -84,11 +85,10 @@ class Typed:
 
     def ctrl_c(self) -> str:
         """To the whole group, as a terminal sends it; what was started is gone afterwards."""
-        started = self.started()
         os.killpg(self.process.pid, signal.SIGINT)
         said = self.end()
         assert STOPPED in said
-        assert [each for each in started if each.is_running()] == []
+        assert self.left() == []
         assert read_records(self.run_dir) == []
         return said
 
@@ -102,9 +102,14 @@ class Typed:
             each.kill()
         self.end()
 
-    def started(self) -> list[psutil.Process]:
-        found = [recorded_process(record) for _, record in read_records(self.run_dir)]
-        return [each for each in found if each is not None]
+    def left(self) -> list[list[str]]:
+        """What still runs of it, on record or not: make hands its variables down to all of them."""
+        found = []
+        for each in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if each.environ().get("RUN_DIR") == str(self.run_dir):
+                    found.append(each.cmdline())
+        return found
 
 
 def row(output: str, name: str) -> list[str]:
@@ -143,6 +148,7 @@ def first(run_dir: Path) -> Typed:
 def test_demo(first: Typed) -> None:
     assert_all(first.said, "indexed")
     assert first.process.returncode == 0
+    assert first.left() == []
     assert STOPPED in first.said
 
 
@@ -164,6 +170,7 @@ def test_demo_works_again_whenever_and_however_it_was_ended(run_dir: Path) -> No
     with Typed("demo", run_dir) as demo:
         assert_all(demo.end(), "ignored")
     assert demo.process.returncode == 0
+    assert demo.left() == []
     assert "was interrupted: waiting until it has reported that it failed" in demo.said
     assert time.monotonic() - began < SOON, "Airflow waited for what was killed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -149,6 +151,41 @@ def test_the_environment_replaces_the_inherited_one(tmp_path: Path) -> None:
         assert eventually(lambda: "ONLY" in process.log_tail())
     assert "HOME" not in process.log_tail()
     assert "secret" not in repr(process)
+
+
+def test_an_interrupt_between_the_fork_and_the_record_leaves_nothing(
+    process: ManagedProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            forked.append(self.pid)
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr("sandbox.processes.subprocess.Popen", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            process.start()
+    try:
+        assert len(forked) == 2, "the command and its guard"
+        assert eventually(lambda: all(map(ended, forked)))
+        assert read_records(process.run_directory) == []
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        for pid in forked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_what_is_started_hears_the_signals(process: ManagedProcess) -> None:
+    """What holds Ctrl-C back for a moment is not inherited."""
+    process.start()
+    child_of(process)
+    os.kill(process.pid, signal.SIGINT)
+    assert eventually(lambda: not process.running)
 
 
 def start_and_die(run_directory: Path, *, guarded: bool) -> tuple[int, int]:
