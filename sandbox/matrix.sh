@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- tests/unit tests/dags tests/integration
-export UV_PYTHON_INSTALL_DIR="$PWD/.run/pythons"
 
 # The path of that Python's interpreter, or nothing.
 interpreter() {
@@ -15,12 +14,6 @@ interpreter() {
             return
         fi
     done
-    # CI has to test it. It asks for no more than one python3, so it may have to fetch the others.
-    # Where that is impossible, on a machine without a network, no error of ours is to be seen.
-    [ "${CI:-}" = true ] || return 0
-    uv=$(PATH="$PWD/.venv/bin:$PATH" command -v uv) || return 0
-    "$uv" python install --quiet --no-bin "$1" >&2 || return 0
-    "$uv" python find --managed-python "$1"
 }
 
 # Said at the very end, whatever that is: above the tests' output nobody would see it.
