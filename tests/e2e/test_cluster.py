@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,9 +80,11 @@ def test_all_of_it_is_on_the_loopback_and_no_log_holds_a_secret(stack: Stack, fo
         leader = recorded_process(record)
         assert leader is not None
         for each in [leader, *leader.children(recursive=True)]:
-            for connection in each.net_connections("inet"):
-                if connection.status == psutil.CONN_LISTEN:
-                    listening.setdefault(record.name, set()).add(connection.laddr[0])
+            # A task, or a parse of the DAGs, may have ended since its parent was asked.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for connection in each.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        listening.setdefault(record.name, set()).add(connection.laddr[0])
     assert {"postgres", "redis", "airflow-api-server"} <= listening.keys()
     assert set.union(*listening.values()) == {"127.0.0.1"}
 
