@@ -59,11 +59,14 @@ def big_run(running: Stack) -> Iterator[str]:
 @contextmanager
 def stored(running: Stack, *runs: StoredRun) -> Iterator[None]:
     from airflow.models.dagrun import DagRun
-    from sqlalchemy import create_engine, delete
+    from sqlalchemy import create_engine, delete, event
     from sqlalchemy.orm import Session
 
     url = f"sqlite:///{running.airflow.home}/airflow.db"
     engine = create_engine(url, connect_args={"timeout": 30})
+    # As Airflow's own connections: with a run goes all that belongs to it. SQLite gives its number
+    # to the next one, which would inherit what was left.
+    event.listen(engine, "connect", lambda made, _: made.execute("PRAGMA foreign_keys=ON"))
     ids = [run.run_id for run in runs]
     try:
         with Session(engine) as session:
