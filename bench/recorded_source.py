@@ -28,19 +28,19 @@ class Tape:
     recorded: bool = False
 
 
-class _Batches:
-    """A cursor over raw batches that are at hand."""
+class _AtHand:
+    """A cursor over raw batches, or over ids, that are at hand."""
 
-    def __init__(self, batches: list[bytes]) -> None:
-        self._left = iter(batches)
+    def __init__(self, answers: list[Any]) -> None:
+        self._left = iter(answers)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Any]:
         return self._left
 
-    def __next__(self) -> bytes:
+    def __next__(self) -> Any:
         return next(self._left)
 
-    def __enter__(self) -> _Batches:
+    def __enter__(self) -> _AtHand:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -55,10 +55,16 @@ class _Recording:
     def with_options(self, **options: Any) -> _Recording:
         return _Recording(self._collection.with_options(**options), self._answers)
 
-    def find_raw_batches(self, *arguments: Any, **options: Any) -> _Batches:
-        with self._collection.find_raw_batches(*arguments, **options) as cursor:
+    def find_raw_batches(self, *arguments: Any, **options: Any) -> _AtHand:
+        return self._read(self._collection.find_raw_batches(*arguments, **options))
+
+    def find(self, *arguments: Any, **options: Any) -> _AtHand:
+        return self._read(self._collection.find(*arguments, **options))
+
+    def _read(self, cursor: Any) -> _AtHand:
+        with cursor:
             self._answers.append(list(cursor))
-        return _Batches(self._answers[-1])
+        return _AtHand(self._answers[-1])
 
     def find_one(self, *arguments: Any) -> Any:
         self._answers.append(self._collection.find_one(*arguments))
@@ -74,8 +80,11 @@ class _Replay:
     def with_options(self, **_: Any) -> _Replay:
         return self
 
-    def find_raw_batches(self, *_: Any, **__: Any) -> _Batches:
-        return _Batches(next(self._answers))
+    def find_raw_batches(self, *_: Any, **__: Any) -> _AtHand:
+        return _AtHand(next(self._answers))
+
+    def find(self, *_: Any, **__: Any) -> _AtHand:
+        return _AtHand(next(self._answers))
 
     def find_one(self, *_: Any) -> Any:
         return next(self._answers)
