@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Stands in for the Pythons and for uv; makes an environment whose tests end as they are told to.
-UV = """#!/bin/sh
-[ "$2" != install ] || exit $DOWNLOAD
-echo "{python}"
-"""
+# Makes an environment whose tests end as they are told to.
 ENVIRONMENT = """
 echo "environment: $(basename "$PYTHON") $CONSTRAINTS"
 mkdir -p "$1/bin"
@@ -65,18 +61,17 @@ def test_both_ends_are_tested_where_they_are_there(folder: Path, ci: str) -> Non
     assert matrix(folder, CI=ci) == (0, BOTH, "")
 
 
-def test_ci_fetches_what_is_not_there(folder: Path) -> None:
+def test_no_python_is_fetched_in_ci_neither(folder: Path) -> None:
     program(folder, "python3.10", PYTHON)
-    program(folder, "uv", UV.format(python="/fetched/python3.13"))
-    assert matrix(folder, CI="true", DOWNLOAD="0") == (0, BOTH, "")
-    assert matrix(folder, DOWNLOAD="0")[1] == BOTH[:1], "only CI does"
+    program(folder, "uv", '#!/bin/sh\necho "$@" >> asked\necho /fetched/python3.13\n')
+    assert matrix(folder, CI="true")[1] == BOTH[:1]
+    assert not (folder / "asked").exists()
 
 
 @pytest.mark.parametrize("tests", ["0", "1"])
 def test_what_cannot_be_had_is_said_last_however_the_tests_end(folder: Path, tests: str) -> None:
-    program(folder, "uv", UV)
     program(folder, "python3", PYTHON)
-    code, made, said = matrix(folder, CI="true", DOWNLOAD="1", TESTS=tests)
+    code, made, said = matrix(folder, CI="true", TESTS=tests)
     assert made == ["environment: python3 constraints-lowest.txt"]
     assert said.startswith("!!! NOT TESTED: Python 3.10 is not on this machine")
     assert "Python 3.13 is not on this machine" in said
