@@ -43,6 +43,7 @@ MEASURES = "measures for minutes, and wants the machine for itself"
 BY_HAND = {
     "make bench": MEASURES,
     ".venv/bin/python -m bench.job_wait": MEASURES,
+    ".venv/bin/python -m bench knee": MEASURES,
     "make mutants": "runs the unit tests for each of hundreds of changes",
     "make matrix": "CI runs it with fewer tests, which is another line here",
     "make lock": "asks the registry for the newest versions, and changes the locks",
