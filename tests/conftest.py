@@ -20,7 +20,9 @@ pytest_plugins = ["tests.airflow_stack"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-for name in [name for name in os.environ if name.startswith(("AIRFLOW", "REINDEX_"))]:
+# MAKE…: a make that the tests run is nobody's child, though the tests may run by `make test`.
+_FOREIGN = ("AIRFLOW", "REINDEX_", "MAKE", "MFLAGS")
+for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
     del os.environ[name]
 
 _HOME = tempfile.mkdtemp(prefix="reindex-tests-airflow-")
