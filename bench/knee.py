@@ -20,9 +20,10 @@ from bench.bare_loops import HEADERS
 from bench.figures import REPETITIONS, Figure, Goal, Spread, interleaved, ratios
 from bench.target import PATH, running_target
 from reindex.answers import Answer
+from reindex.delivery import PostPolicy
 from reindex.hooks.discovery import DiscoverySession
 from reindex.hooks.keep_alive import KeepAlivePosts
-from reindex.indexer import Indexer, PostPolicy
+from reindex.indexer import Indexer
 from reindex.ledger import ChunkLedger
 from reindex.pages import Page
 from reindex.payloads import IndexRequest

@@ -17,7 +17,8 @@ from datetime import timedelta
 from typing import Any
 
 from reindex.answers import Answer
-from reindex.indexer import Indexer, Post
+from reindex.delivery import Post
+from reindex.indexer import Indexer
 from reindex.ledger import ChunkLedger, Counts
 
 TELL_SECONDS = 1.0

@@ -22,10 +22,10 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
+from reindex.delivery import Delivery
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import ChunkTimedOut, LedgerImbalance, ServiceUnavailable, SourceUnavailable
 from reindex.hooks.source import SourceHook
-from reindex.indexer import Indexer
 from reindex.pages import Found
 from sandbox.mongo import Mongo
 from sandbox.platform import Platform
@@ -119,7 +119,7 @@ def test_a_document_that_a_killed_run_skipped_is_not_lost_by_its_redrive(
     down = {"kind": "down", "seconds": 600, "path": "/search"}
     first_run = True
     monkeypatch.setattr("reindex.service_health.GIVE_UP_SECONDS", 0.2)
-    monkeypatch.setattr("reindex.indexer.FIRST_DELAY", 0.01)
+    monkeypatch.setattr("reindex.delivery.FIRST_DELAY", 0.01)
 
     def skipping(read: Pages) -> Pages:
         if not first_run:
@@ -328,15 +328,15 @@ def test_an_attempt_that_airflow_times_out_is_gone_on_with(
     def time_out(*_: object) -> None:
         raise AirflowTaskTimeout("Timeout")
 
-    post, timers = Indexer._posted, iter([1.0])
+    post, timers = Delivery.posted, iter([1.0])
 
-    def timed(self: Indexer, document: Any) -> Any:
+    def timed(self: Delivery, document: Any) -> Any:
         """The time runs from the first post, however long a slow machine takes to get there."""
         if seconds := next(timers, None):
             signal.setitimer(signal.ITIMER_REAL, seconds)
         return post(self, document)
 
-    monkeypatch.setattr(Indexer, "_posted", timed)
+    monkeypatch.setattr(Delivery, "posted", timed)
     before = signal.signal(signal.SIGALRM, time_out)
     try:
         with pytest.raises(AirflowTaskTimeout):

@@ -214,7 +214,7 @@ def test_service_that_is_not_there(
     connected: Platform, mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reindex.service_health.GIVE_UP_SECONDS", 0.5)
-    monkeypatch.setattr("reindex.indexer.FIRST_DELAY", 0.01)
+    monkeypatch.setattr("reindex.delivery.FIRST_DELAY", 0.01)
     base_url = f"http://127.0.0.1:{free_port()}"
     connect(monkeypatch, {"discovery_api": http_connection(base_url, "token")})
     run = InProcessRun({"docType": "creator"})

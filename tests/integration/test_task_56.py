@@ -46,7 +46,7 @@ def test_t56_1_index_document_is_called_for_every_id(
 def test_t56_2_one_transient_failure_and_the_batch_goes_on(
     connected: Platform, creator_ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reindex.indexer.FIRST_DELAY", 0.01)
+    monkeypatch.setattr("reindex.delivery.FIRST_DELAY", 0.01)
     bad = creator_ids[3]
     connected.put_faults([{"kind": "error", "status": 500, "docIds": [bad]}])
     job_id = leased_job(connected, {"docType": "creator", "docIds": creator_ids})

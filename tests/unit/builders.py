@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from bson import ObjectId
 
-from reindex import indexer
+from reindex import delivery
 from reindex.answers import INDEXED, Answer, Reason, Refused
 from reindex.doc_types import DocType
 from reindex.ledger import ChunkLedger, Counts, Failure
@@ -169,10 +169,10 @@ class Clock:
         self.latest = self.now + self.MOST_SECONDS
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run with this clock as the event loop's and the indexer's."""
+        """Run with this clock as the event loop's and the delivery's."""
         loop = _JumpingLoop(self)
         try:
-            with patch.object(indexer, "time", SimpleNamespace(monotonic=loop.time)):
+            with patch.object(delivery, "time", SimpleNamespace(monotonic=loop.time)):
                 return loop.run_until_complete(coroutine)
         finally:
             self.latest = math.inf

@@ -14,7 +14,8 @@ from typing import Any
 
 from bench.target_server import Timing
 from reindex.answers import INDEXED, Answer
-from reindex.indexer import Indexer, PostPolicy
+from reindex.delivery import PostPolicy
+from reindex.indexer import Indexer
 from reindex.pages import Page
 from tests.unit.builders import Clock, a_ledger, a_request, ids
 

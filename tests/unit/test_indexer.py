@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from reindex.answers import IGNORED, INDEXED, Accepted, Answer, Reason, Refused
 from reindex.chunks import LOWEST_ID
 from reindex.concurrency import START_LIMIT
+from reindex.delivery import Delivery, PostPolicy
 from reindex.errors import (
     AuthRefused,
     ChunkKilled,
@@ -29,7 +30,7 @@ from reindex.errors import (
     TooManyFailures,
 )
 from reindex.folding import Result
-from reindex.indexer import Indexer, PostPolicy
+from reindex.indexer import Indexer
 from reindex.ledger import ChunkLedger, Counts
 from reindex.pages import Item, Missing, Page
 from reindex.payloads import Rejection
@@ -369,15 +370,15 @@ def test_a_document_that_was_read_and_came_to_no_result_is_found(
 def test_the_last_worker_does_not_leave_what_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is put aside in the moment in which the limit falls and the others have nothing to do."""
 
-    async def posted(self: Indexer, document: Any) -> Result | None:
+    async def posted(self: Delivery, document: Any) -> Result | None:
         document.attempts += 1
         await asyncio.sleep(0)
         if document.place == START_LIMIT - 1 and document.attempts == 1:
-            self._limit.limit = 1
+            self.limit.limit = 1
             return None
         return INDEXED
 
-    monkeypatch.setattr(Indexer, "_posted", posted)
+    monkeypatch.setattr(Delivery, "posted", posted)
     ledger = Bench().index(pages(requests(START_LIMIT)))
     assert ledger.total == Counts(expected=START_LIMIT, fetched=START_LIMIT, indexed=START_LIMIT)
 

@@ -16,12 +16,13 @@ from reindex import connection_ids
 from reindex.answers import Accepted
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
+from reindex.delivery import PostPolicy
 from reindex.doc_types import DOC_TYPES
 from reindex.dry_run import DryRun
 from reindex.errors import ChunkKilled, ChunkTimedOut, LedgerImbalance
 from reindex.folding import Result, WouldSend
 from reindex.garbage_collection import quiet_garbage_collector
-from reindex.indexer import Indexer, PostPolicy
+from reindex.indexer import Indexer
 from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
 from reindex.links import RUN_LINKS
 from reindex.metrics import ChunkMeter
