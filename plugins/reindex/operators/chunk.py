@@ -17,27 +17,27 @@ from reindex.answers import Accepted
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.delivery import PostPolicy
-from reindex.doc_types import DOC_TYPES
 from reindex.dry_run import DryRun
 from reindex.errors import ChunkKilled, ChunkTimedOut, LedgerImbalance
 from reindex.folding import Result, WouldSend
 from reindex.garbage_collection import quiet_garbage_collector
 from reindex.indexer import Indexer
-from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type
+from reindex.ledger import ChunkLedger, Failure
 from reindex.links import RUN_LINKS
 from reindex.metrics import ChunkMeter
 from reindex.operators.run_context import CHUNK_SAMPLES, errors_logged, run_conf, work_of
+from reindex.operators.saved_ledger import STATE_KEY, begun_ledger, save, save_from_loop
 from reindex.pages import Item, Page
+from reindex.proof import proven
 from reindex.reading import pages_of
 from reindex.verdict import tolerated_failures
-from reindex.work import IdRange, Work
+from reindex.work import Work
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from reindex.hooks.discovery import DiscoveryHook
     from reindex.hooks.endpoint import Endpoint
-    from reindex.hooks.source import SourceHook
 
 # A handful of failures never ends a chunk early, however small the chunk is.
 FEWEST_FAILURES = 20
@@ -46,7 +46,6 @@ MOST_FAILURES = 10_000
 PAGES_AHEAD = 2
 # What an attempt whose time is up has left to keep its ledger: a share of its execution_timeout.
 CLOSING_SHARE, MOST_CLOSING_SECONDS = 0.05, 5.0
-STATE_KEY = "ledger"
 
 
 class ReindexChunkOperator(BaseOperator):
@@ -98,14 +97,14 @@ class ReindexChunkOperator(BaseOperator):
 
         store = context["task_state_store"]
         # A dry run starts over: it is quick, and an attempt's samples go with its XComs.
-        begun = _begun(None if conf.dry_run else store.get(STATE_KEY), chunk)
+        begun = begun_ledger(None if conf.dry_run else store.get(STATE_KEY), chunk)
         work_off = self._dry_run if conf.dry_run else self._post
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
                 pages = pages_of(mongo, work, begun, conf.updated_since)
                 with quiet_garbage_collector():
                     done = work_off(context, conf, chunk, begun, pages)
-                ledger = _proven(mongo, work, done)
+                ledger = proven(mongo, work, done)
         except BaseException as error:
             kept = self._worker.ledger if self._worker else begun
             self._keep(context, chunk, kept, error)
@@ -138,7 +137,7 @@ class ReindexChunkOperator(BaseOperator):
         self._worker = indexer = Indexer(
             policy=self._policy(context, conf, chunk, endpoint),
             ledger=begun,
-            checkpoint=partial(_save, context["task_state_store"], chunk),
+            checkpoint=partial(save_from_loop, context["task_state_store"], chunk),
             on_result=self._on_result(conf),
         )
         asyncio.run(self._post_in_time(_post_all(discovery, endpoint, indexer, pages), indexer))
@@ -164,7 +163,7 @@ class ReindexChunkOperator(BaseOperator):
         self._worker = dry_run = DryRun(
             ledger=begun,
             most_refused=_most_refused(conf, chunk),
-            checkpoint=partial(_store, context["task_state_store"], chunk),
+            checkpoint=partial(save, context["task_state_store"], chunk),
             on_result=self._on_result(conf),
         )
         ledger = dry_run.run(pages)
@@ -217,9 +216,10 @@ class ReindexChunkOperator(BaseOperator):
         if isinstance(error, LedgerImbalance):
             # No document of it is known to be done: another attempt, or a redrive, reads it all.
             context["task_state_store"].clear()
-            ledger = replace(_begun(None, chunk), started=ledger.started, requests=ledger.requests)
+            new = begun_ledger(None, chunk)
+            ledger = replace(new, started=ledger.started, requests=ledger.requests)
         else:
-            _store(context["task_state_store"], chunk, ledger)
+            save(context["task_state_store"], chunk, ledger)
         why = f"{type(error).__name__}: {error}"[:500]
         left = replace(ledger, complete=False, ended=time.time(), error=why)
         context["ti"].xcom_push(key="return_value", value=left.to_json())
@@ -253,28 +253,6 @@ def _most_refused(conf: RunConf, chunk: Chunk) -> int:
     return max(_most_failures(conf, chunk), min(MOST_FAILURES, chunk.expected // 2))
 
 
-def _begun(saved: object, chunk: Chunk) -> ChunkLedger:
-    """The ledger to go on with: what an earlier attempt of the same chunk saved, or a new one."""
-    now = time.time()
-    if isinstance(saved, Mapping) and saved.get("chunk") == chunk.label:
-        ledger = ChunkLedger.from_json(saved)
-        # The time between the attempts, hours when somebody cleared the chunk, is no work.
-        worked = max(0.0, ledger.ended - ledger.started)
-        return replace(ledger, started=now - worked, ended=0.0)
-    counts = {chunk.docType: Counts(expected=chunk.expected)}
-    return ChunkLedger(chunk.index, counts, started=now)
-
-
-def _store(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
-    saved = replace(ledger, ended=time.time())
-    store.set(STATE_KEY, {"chunk": chunk.label, **saved.to_json()})
-
-
-async def _save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
-    # In a thread: inside an event loop, Airflow's own call could dead-lock.
-    await asyncio.to_thread(_store, store, chunk, ledger)
-
-
 async def _post_all(
     discovery: DiscoveryHook, endpoint: Endpoint, indexer: Indexer, pages: Iterator[Page]
 ) -> None:
@@ -296,37 +274,3 @@ async def _read_ahead(pages: Iterator[Page]) -> AsyncIterator[Page]:
         # A chunk that gives up does not wait for a read that hangs.
         thread.shutdown(wait=False, cancel_futures=True)
         await asyncio.wait([asyncio.gather(*coming, return_exceptions=True)], timeout=1)
-
-
-def _proven(mongo: SourceHook, work: Work, ledger: ChunkLedger) -> ChunkLedger:
-    """
-    The ledger, with every document of the range proven to be in it.
-
-    Documents come and go between the plan's scan and this chunk's. So the range is counted, even
-    where the numbers agree, as one that came may hide one that was skipped: it may hold fewer
-    documents than were met, but not more.
-    """
-    ledger = settled_by_type(ledger)
-    off = ledger.total.not_reached
-    if work.id_range is not None:
-        _recount(mongo, work, work.id_range, ledger)
-    elif off > 0:
-        raise LedgerImbalance(f"{off} ids of {work.doc_type} were planned and never met")
-    return came_and_went(ledger, work.doc_type, appeared=max(0, -off), vanished=max(0, off))
-
-
-def _recount(mongo: SourceHook, work: Work, id_range: IdRange, ledger: ChunkLedger) -> None:
-    """
-    The whole range, also of a redrive: what the run before skipped, nobody expects to be behind it.
-    """
-    last = ledger.position if isinstance(ledger.position, str) else None
-    doc_type = DOC_TYPES[id_range.doc_type]
-    held = mongo.count(doc_type, id_range.first, id_range.until, last)
-    met = id_range.settled + ledger.total.fetched + ledger.total.missing - len(work.ids)
-    if held > met:
-        when = ", now or in the run that is driven again: start a full run"
-        raise LedgerImbalance(
-            f"{id_range.doc_type} {id_range.first} to {last or 'the end'}: the collection holds "
-            f"{held} documents, {met} were met: the read was cut short"
-            f"{when if id_range.after else ''}"
-        )

@@ -23,7 +23,6 @@ from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from reindex.chunks import chunk_from
-from reindex.operators.chunk import STATE_KEY
 from reindex.operators.run_context import (
     CHUNK_TASK,
     PLAN_ERROR,
@@ -32,6 +31,7 @@ from reindex.operators.run_context import (
     PLAN_TASK,
     REPORT_TASK,
 )
+from reindex.operators.saved_ledger import STATE_KEY
 from reindex.views.records import (
     RUN_ENDED,
     ChunkTask,
