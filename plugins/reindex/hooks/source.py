@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from airflow.exceptions import AirflowConfigException  # the provider's; the SDK's is another
 from airflow.providers.mongo.hooks.mongo import MongoHook
-from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from bson import ObjectId
-from bson.errors import BSONError
 from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
-    ConnectionFailure,
     CursorNotFound,
     InvalidName,
-    OperationFailure,
     PyMongoError,
 )
 
 from reindex import connection_ids
 from reindex.doc_types import DocType, Join
 from reindex.errors import InvalidConnection, SourceUnavailable
+from reindex.hooks.mongo_connection import check_connection, errors_named, is_no_server
 from reindex.hooks.raw_batches import LENIENT, OPTIONS, decoded
 from reindex.pages import Found, Lookup, Unreadable
 
@@ -41,7 +36,6 @@ logging.getLogger("pymongo.command").setLevel(logging.INFO)
 PAGE_SIZE = 500
 # How often a lost cursor is opened again without having brought a single document.
 MOST_REOPENS = 5
-_REFUSED_LOGIN = {13, 18, 8000}
 
 _ONLY_IDS = ["_id"]
 _T = TypeVar("_T")
@@ -67,23 +61,7 @@ class SourceHook(MongoHook):
             ) from None
         except AirflowConfigException as error:
             raise InvalidConnection(f"connection {mongo_conn_id!r}: {error}") from None
-        if not self.connection.host:
-            raise InvalidConnection(f"connection {mongo_conn_id!r} names no host")
-        if not self.connection.schema:
-            raise InvalidConnection(
-                f"connection {mongo_conn_id!r} names no database: put it into its schema field"
-            )
-        if "@" in (self.connection.host or ""):
-            raise InvalidConnection(
-                f"connection {mongo_conn_id!r}: host holds an @: credentials go into login and "
-                "password, as the host stands in logs and messages"
-            )
-        if _is_set(self.connection, "ssl") and _is_set(self.connection, "allow_insecure"):
-            # The provider (5.5.1) takes this pair as "no TLS at all", without a word.
-            raise InvalidConnection(
-                f"connection {mongo_conn_id!r}: extras ssl and allow_insecure together would send "
-                'everything in the clear; use {"tls": true}, with tlsCAFile for a CA of your own'
-            )
+        check_connection(mongo_conn_id, self.connection)
         # A server that is not there is named in ten seconds, and one that hangs in a minute.
         self.extras.setdefault("serverSelectionTimeoutMS", 10_000)
         self.extras.setdefault("socketTimeoutMS", 60_000)
@@ -269,40 +247,8 @@ class SourceHook(MongoHook):
 
     def _named(self, call: Callable[[], _T]) -> _T:
         """Run a Mongo call; its errors get the connection's name and host."""
-        with self._errors_named():
+        with errors_named(self._where):
             return call()
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except (AutoReconnect, CursorNotFound) as error:
-            if not _is_no_server(error):
-                raise
-            if "SSL" in str(error):
-                raise SourceUnavailable(
-                    f"{self._where} is there, and TLS to it fails ({_tls_failure(error)}): check "
-                    "the extras tls and tlsCAFile, and the server's certificate"
-                ) from None
-            raise SourceUnavailable(
-                f"{self._where} cannot be reached: is it running, and are host and port right?"
-            ) from None
-        except ConfigurationError as error:
-            raise InvalidConnection(f"{self._where}: {error}") from None
-        except OperationFailure as error:
-            if error.code in _REFUSED_LOGIN:
-                raise InvalidConnection(
-                    f"{self._where} refused the login: check the connection's login, password "
-                    "and authSource"
-                ) from None
-            raise SourceUnavailable(f"{self._where} failed: code {error.code}") from None
-        except (BSONError, ConnectionFailure, PyMongoError) as error:
-            raise SourceUnavailable(f"{self._where} failed: {type(error).__name__}") from None
-
-
-def _is_set(connection: Connection, extra: str) -> bool:
-    # As the provider reads them: a form and a URI give text.
-    return str(connection.extra_dejson.get(extra, "false")).lower() == "true"
 
 
 def _bounds(first: str, until: str | None, after: str | None) -> dict[str, object]:
@@ -314,23 +260,13 @@ def _bounds(first: str, until: str | None, after: str | None) -> dict[str, objec
     return bounds
 
 
-def _is_no_server(error: PyMongoError) -> bool:
-    return type(error).__name__ == "ServerSelectionTimeoutError"
-
-
-def _tls_failure(error: PyMongoError) -> str:
-    """OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED."""
-    named = re.search(r"SSL: (\w+)", str(error))
-    return named[1] if named else "in the handshake"
-
-
 def _again_when_lost(read: Callable[[], _T]) -> _T:
     """A read that asks for ids may simply be done again when its cursor is lost."""
     for attempt in range(MOST_REOPENS):
         try:
             return read()
         except (AutoReconnect, CursorNotFound) as error:
-            if _is_no_server(error):
+            if is_no_server(error):
                 raise
             log.warning("a read by ids was lost (%s), done again", type(error).__name__)
             time.sleep(min(5.0, 0.25 * 2**attempt))
