@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,17 +17,14 @@ from reindex.assets import VERIFIED
 from reindex.conf import KNOWN_KEYS
 from reindex.deployment import Deployment
 from reindex.job_types import JOB_TYPES
+from tests.dags.parsing import dag_of, parsed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def dag() -> Any:
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(dag_folder=str(REPOSITORY / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags["reindex_batch"]
+    return dag_of("reindex_batch")
 
 
 def test_schedule_and_runs(dag: Any) -> None:
@@ -175,49 +168,6 @@ def test_chunks_that_run_at_once_are_bounded(dag: Any) -> None:
     assert dag.get_task("reindex_chunk").partial_kwargs["max_active_tis_per_dagrun"] == 4
 
 
-SCRIPT = """
-import json, socket, sys
-sys.path[:0] = [{plugins!r}, {dags!r}]
-from airflow.sdk import DAG, BaseOperator, ExceptionRetryPolicy, Param
-before = set(sys.modules)
-def refuse(*args, **kwargs):
-    raise AssertionError("the DAG file opened a connection")
-socket.socket.connect = refuse
-from airflow.sdk import BaseHook, Variable
-BaseHook.get_connection = refuse
-Variable.get = refuse
-import reindex_batch
-print(json.dumps({{
-    "imported": sorted(set(sys.modules) - before),
-    "reached": eval({asked!r}, vars(reindex_batch)),
-}}))
-"""
-
-
-def parsed(asked: str, **environment: str) -> dict[str, Any]:
-    """What parsing imports, and what an expression in the DAG file's names comes to."""
-    script = SCRIPT.format(
-        plugins=str(REPOSITORY / "plugins"), dags=str(REPOSITORY / "dags"), asked=asked
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def test_parsing_looks_nothing_up_and_imports_nothing_heavy() -> None:
-    imported = {name.partition(".")[0] for name in parsed("None")["imported"]}
-    assert "reindex" in imported
-    assert imported.isdisjoint({"pymongo", "bson", "aiohttp", "requests", "jsonschema", "fastapi"})
-
-
 NAMED = {
     "REINDEX_CHUNK_SIZE": "250",
     "REINDEX_PARALLEL_CHUNKS": "7",
@@ -254,8 +204,8 @@ REACHED = {
 
 def test_deployment_settings_reach_the_dag() -> None:
     asked = "{" + ", ".join(f"{each!r}: {each}" for each in REACHED) + "}"
-    assert parsed(asked, **NAMED)["reached"] == REACHED
+    assert parsed("reindex_batch", asked, **NAMED)["reached"] == REACHED
 
 
 def test_a_deployment_without_a_schedule_has_a_dag_without_one() -> None:
-    assert parsed("dag.schedule", REINDEX_SCHEDULE="none")["reached"] is None
+    assert parsed("reindex_batch", "dag.schedule", REINDEX_SCHEDULE="none")["reached"] is None

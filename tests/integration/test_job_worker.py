@@ -220,15 +220,23 @@ def test_a_job_whose_lease_ran_out_is_recognised_and_reported_once(forgetful: Pl
     assert worker.poll() == []
 
 
+def renamed(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, InProcessWorker, str]:
+    """A job, its worker, which has another id since it leased it again, and the job's run."""
+    job_id = platform.enqueue(PAYLOAD)
+    worker = InProcessWorker(named(platform, monkeypatch, "jobs_api", "worker-old"))
+    [run_id] = worker.poll()
+    named(platform, monkeypatch, "jobs_api", "worker-new")
+    time.sleep(LEASE_SECONDS + 0.1)
+    assert worker.poll() == []
+    return job_id, worker, run_id
+
+
 def test_a_job_that_came_back_under_a_new_worker_id_is_reported_under_it(
     forgetful: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = forgetful.enqueue(PAYLOAD)
-    worker = InProcessWorker(named(forgetful, monkeypatch, "jobs_api", "worker-old"))
-    [run_id] = worker.poll()
-    named(forgetful, monkeypatch, "jobs_api", "worker-new")
-    time.sleep(LEASE_SECONDS + 0.1)
-    assert worker.poll() == []
+    job_id, worker, run_id = renamed(forgetful, monkeypatch)
     assert job(forgetful, job_id)["workerId"] == "worker-new"
     result = worker.run(run_id)
     assert result["job"] == {"jobId": job_id, "status": "succeeded", "leaseLost": False}
@@ -238,12 +246,7 @@ def test_a_job_that_came_back_under_a_new_worker_id_is_reported_under_it(
 def test_a_time_out_is_told_under_the_worker_id_that_holds_the_job_now(
     forgetful: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = forgetful.enqueue(PAYLOAD)
-    worker = InProcessWorker(named(forgetful, monkeypatch, "jobs_api", "worker-old"))
-    [run_id] = worker.poll()
-    named(forgetful, monkeypatch, "jobs_api", "worker-new")
-    time.sleep(LEASE_SECONDS + 0.1)
-    assert worker.poll() == []
+    job_id, worker, run_id = renamed(forgetful, monkeypatch)
     dag_run = SimpleNamespace(conf=worker.airflow.confs[run_id], run_id=run_id)
     report_time_out({"reason": TIMED_OUT, "dag_run": dag_run})
     assert "dagrun_timeout" in job(forgetful, job_id)["lastError"]["message"]
