@@ -37,6 +37,7 @@ UNDER_WAY = """
 const bar = document.querySelector("[role=progressbar]");
 return bar && bar.getAttribute("aria-valuenow") > 800;
 """
+SCROLL = "document.getElementById(arguments[0]).scrollIntoView()"
 DRAWN = "return performance.getEntriesByName('drawn').length > 0"
 # More than half of a chunk: it gives up, and goes on with its next try.
 REFUSED, LOST = 140, 6
@@ -65,6 +66,7 @@ def main() -> int:
             failed = _failed_night(stack)
             _log_in(driver, stack)
             _pictures(driver, stack, _report(failed), "run-report")
+            _pictures(driver, stack, _report(failed), "failures", scrolled_to="reasons")
             _pictures(driver, stack, "plugin/reindex-history", "history")
             _pictures(driver, stack, _report(_slow_run(stack)), "running", UNDER_WAY)
     return 0
@@ -130,14 +132,27 @@ def _log_in(driver: Chrome, stack: Stack) -> None:
     driver.add_cookie({"name": "_token", "value": token, "path": "/"})
 
 
-def _pictures(driver: Chrome, stack: Stack, path: str, name: str, until: str = DRAWN) -> None:
-    """The page within Airflow's UI, light and dark, once ``until`` (JavaScript) holds."""
+def _pictures(
+    driver: Chrome,
+    stack: Stack,
+    path: str,
+    name: str,
+    until: str = DRAWN,
+    scrolled_to: str | None = None,
+) -> None:
+    """
+    The page within Airflow's UI, light and dark, once ``until`` (JavaScript) holds.
+
+    :param scrolled_to: the id of the element that stands at the top
+    """
     for theme in THEMES:
         driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
         driver.get(f"{stack.airflow.url}/{path}")
         waiting = WebDriverWait(driver, 60, poll_frequency=0.2)
         driver.switch_to.frame(waiting.until(lambda d: d.find_elements(By.TAG_NAME, "iframe"))[0])
         waiting.until(lambda d: d.execute_script(until))
+        if scrolled_to:
+            driver.execute_script(SCROLL, scrolled_to)
         driver.switch_to.default_content()
         _save(driver, IMAGES / f"{name}-{theme}.png")
 
