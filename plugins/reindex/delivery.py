@@ -144,14 +144,13 @@ class Delivery:
         """
         Who is to blame. In doubt, a document that was taken before is the proof.
 
-        In doubt is also one of several that others passed before their last two attempts only:
-        they were on their way when the service went down, say, and are not done for with it.
+        In doubt is also one that others passed before its last two attempts only: it was on its
+        way when the service went down, say, and is not done for with it.
         """
         blame = self._health.blame(now, document.first_sent)
         passed = self._health.answered_since(document.tried_since)
-        several = self._health.several_fail and self._taken is not None
         late = spent and blame is Blame.DOCUMENT and not passed
-        if blame is not Blame.SERVICE and not (late and several):
+        if blame is not Blame.SERVICE and not (late and self._taken is not None):
             return blame
         if await self._takes_again_what_it_took():
             return Blame.DOCUMENT

@@ -76,12 +76,8 @@ class ServiceHealth:
             return Blame.DOCUMENT
         if now < self._patience_until:
             return Blame.NOBODY
-        return Blame.SERVICE if self.several_fail else Blame.DOCUMENT
-
-    @property
-    def several_fail(self) -> bool:
-        """Too many different documents to be all to blame, since one got through."""
-        return len(self._failing) >= SUSPECT_AFTER_DOCUMENTS
+        several = len(self._failing) >= SUSPECT_AFTER_DOCUMENTS
+        return Blame.SERVICE if several else Blame.DOCUMENT
 
     @property
     def nothing_got_through(self) -> bool:

@@ -198,7 +198,9 @@ def test_t56_2_one_failing_document_does_not_stop_the_batch(
     assert (failed.docId, failed.reason, failed.status) == (hex_id(30), reason, answer.status)
     assert (failed.attempts, failed.message) == (attempts, answer.message)
     assert len(bench.posted(hex_id(30))) == attempts
-    assert ledger.requests == 59 + attempts == len(bench.api.posts)
+    # It is the last one left: in doubt one that was taken is sent again, as the proof.
+    proof = int(attempts > 1)
+    assert ledger.requests == 59 + attempts + proof == len(bench.api.posts)
 
 
 def test_a_transient_error_that_passes_leaves_no_trace() -> None:
@@ -739,3 +741,16 @@ def test_documents_that_an_outage_cut_off_are_not_blamed_for_it() -> None:
     bench.api.script = outage
     total = bench.index(pages(requests(3_000))).total
     assert (total.indexed, total.failed) == (3_000, 0)
+
+
+def test_nor_is_the_only_one_that_it_cut_off() -> None:
+    """Of a small chunk, all others got through in the moment in which the service went down."""
+    bench = Bench(seconds=0.05)
+
+    def outage(doc_id: str, _attempt: int) -> Answer:
+        passed = bench.clock.now - bench.began
+        return NO_CONNECTION if passed < 8 and (doc_id == hex_id(3) or passed > 0.2) else INDEXED
+
+    bench.api.script = outage
+    total = bench.index(pages(requests(3))).total
+    assert (total.indexed, total.failed) == (3, 0)
