@@ -2,7 +2,7 @@
 The pictures of the docs: `python -m sandbox.screenshots` makes runs and looks at them in Airflow.
 
 Everything in them is real: nights over generated data that changes in between, one of which meets a
-service that refuses documents. Needs the system's Chromium; takes about three minutes.
+service that refuses documents. Needs the system's Chromium; takes some five minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNDER_WAY = """
 const bar = document.querySelector("[role=progressbar]");
 return bar && bar.getAttribute("aria-valuenow") > 800;
 """
-SCROLL = "document.getElementById(arguments[0]).scrollIntoView()"
+SCROLL = "document.getElementById(arguments[0]).scrollIntoView(); window.scrollBy(0, -16)"
 DRAWN = "return performance.getEntriesByName('drawn').length > 0"
 # More than half of a chunk: it gives up, and goes on with its next try.
 REFUSED, LOST = 140, 6
@@ -67,6 +67,7 @@ def main() -> int:
             _log_in(driver, stack)
             _pictures(driver, stack, _report(failed), "run-report")
             _pictures(driver, stack, _report(failed), "failures", scrolled_to="reasons")
+            _pictures(driver, stack, _report(failed), "chunks", scrolled_to="chunks")
             _pictures(driver, stack, "plugin/reindex-history", "history")
             _pictures(driver, stack, _report(_slow_run(stack)), "running", UNDER_WAY)
     return 0
