@@ -48,24 +48,18 @@ class PostPolicy:
 
 @dataclass
 class Posting:
-    """
-    A request on its way, and where its result belongs.
-
-    ``tried_since`` is when the attempt before the last one was sent, or the only one.
-    """
+    """A request on its way, and where its result belongs."""
 
     request: IndexRequest
     place: int
     page: OpenPage
     attempts: int = 0
     first_sent: float = 0.0
-    tried_since: float = 0.0
-    _last_sent: float = 0.0
+    last_sent: float = 0.0
 
     def sent(self, now: float) -> None:
         self.first_sent = self.first_sent or now
-        self.tried_since = self._last_sent or now
-        self._last_sent = now
+        self.last_sent = now
         self.attempts += 1
 
 
@@ -144,11 +138,11 @@ class Delivery:
         """
         Who is to blame. In doubt, a document that was taken before is the proof.
 
-        In doubt is also one that others passed before its last two attempts only: it was on its
-        way when the service went down, say, and is not done for with it.
+        In doubt is also one that others passed before its last attempt only: it was on its way
+        when the service went down, say, and is not done for with it.
         """
         blame = self._health.blame(now, document.first_sent)
-        passed = self._health.answered_since(document.tried_since)
+        passed = self._health.answered_since(document.last_sent)
         late = spent and blame is Blame.DOCUMENT and not passed
         if blame is not Blame.SERVICE and not (late and self._taken is not None):
             return blame

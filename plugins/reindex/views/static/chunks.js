@@ -33,7 +33,7 @@ function gravity(row) {
 }
 
 const ORDERS = {
-  worst: ["worst first", (now) => (a, b) => gravity(a) - gravity(b) || spent(b, now) - spent(a, now) || a.index - b.index],
+  worst: ["worst first", (now) => (a, b) => gravity(a) - gravity(b) || (b.failed || 0) - (a.failed || 0) || spent(b, now) - spent(a, now) || a.index - b.index],
   index: ["by number", () => (a, b) => a.index - b.index],
   longest: ["longest first", (now) => (a, b) => spent(b, now) - spent(a, now) || a.index - b.index],
 };
