@@ -216,7 +216,7 @@ def run_ledger(
     planned = [chunk_from(descriptor) for descriptor in descriptors]
     used: list[ChunkLedger] = []
     for chunk in planned:
-        ledger = by_index.get(chunk.index) or _nothing(chunk)
+        ledger = by_index.get(chunk.index) or untouched(chunk)
         if not ledger.complete:
             # More than was expected: these came after the plan, and hide nothing of the others.
             more = max(0, -ledger.total.not_reached)
@@ -284,14 +284,14 @@ def left_undone(
     by_index = {ledger.index: ledger for ledger in map(ChunkLedger.from_json, ledgers)}
     undone: dict[int, int] = {}
     for chunk in map(chunk_from, descriptors):
-        ledger = by_index.get(chunk.index) or _nothing(chunk)
+        ledger = by_index.get(chunk.index) or untouched(chunk)
         if ledger.failures or not ledger.complete:
             undone[chunk.index] = ledger.total.failed + max(0, ledger.total.not_reached)
     return undone
 
 
-def _nothing(chunk: Chunk) -> ChunkLedger:
-    """The ledger of a chunk that left none: all that was expected of it was not reached."""
+def untouched(chunk: Chunk) -> ChunkLedger:
+    """The ledger of a chunk that did nothing yet: all that is expected of it is not reached."""
     return ChunkLedger(chunk.index, {chunk.docType: Counts(expected=chunk.expected)})
 
 

@@ -1,4 +1,4 @@
-"""Pure: a chunk's ledger at its end, held against what its range holds."""
+"""A chunk's ledger at its end, held against what its range holds."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from reindex.chunks import Chunk
-from reindex.ledger import ChunkLedger, Counts
+from reindex.ledger import ChunkLedger, untouched
 
 STATE_KEY = "ledger"
 
@@ -22,8 +22,7 @@ def begun_ledger(saved: object, chunk: Chunk) -> ChunkLedger:
         # The time between the attempts, hours when somebody cleared the chunk, is no work.
         worked = max(0.0, ledger.ended - ledger.started)
         return replace(ledger, started=now - worked, ended=0.0)
-    counts = {chunk.docType: Counts(expected=chunk.expected)}
-    return ChunkLedger(chunk.index, counts, started=now)
+    return replace(untouched(chunk), started=now)
 
 
 def save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
