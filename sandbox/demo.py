@@ -30,7 +30,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from sandbox.local_airflow import USER, LocalAirflow
+from sandbox.airflow_environment import USER
+from sandbox.local_airflow import LocalAirflow
 from sandbox.mongo import MongoAddressError
 from sandbox.processes import REPOSITORY, NotReadyError
 from sandbox.run_progress import DAG_ID, RunProgress

@@ -9,9 +9,6 @@ would leave its children behind when it is ended by SIGTERM.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from cryptography.fernet import Fernet
 
+from sandbox.airflow_environment import (
+    BIN,
+    USER,
+    VIEWER,
+    configuration,
+    inherited,
+    kept_secrets,
+)
 from sandbox.processes import REPOSITORY, ManagedProcess, free_port, wait_until
 
-BIN = Path(sys.executable).parent
-USER, VIEWER = "admin", "viewer"
 START_SECONDS = 180.0
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
@@ -232,73 +234,15 @@ def _prepared(
     config = home / "config"
     if not config.exists():
         config.symlink_to(REPOSITORY / "config")
-    kept = _kept_secrets(home / "secrets.json")
+    kept = kept_secrets(home / "secrets.json")
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
     passwords.write_text(json.dumps({USER: kept["password"], VIEWER: kept["password"]}))
     port = free_port()
     environment = {
-        **_inherited(),
-        **_configuration(home, port, parallelism, passwords, kept),
+        **inherited(),
+        **configuration(home, port, parallelism, passwords, kept),
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()},
         **settings,
     }
     return LocalAirflow(home, port, environment, kept["password"])
-
-
-def _inherited() -> dict[str, str]:
-    """Our own environment, without an Airflow that somebody configured for something else."""
-    mine = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW"))}
-    return {**mine, "PATH": f"{BIN}{os.pathsep}{mine.get('PATH', '')}"}
-
-
-def _kept_secrets(file: Path) -> dict[str, str]:
-    """Made on the first start and kept: sessions and logins outlive a restart."""
-    if not file.exists():
-        made = {name: secrets.token_urlsafe(32) for name in ("jwt", "api")}
-        made |= {"fernet": Fernet.generate_key().decode(), "password": secrets.token_urlsafe(9)}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made))
-    kept = json.loads(file.read_text())
-    assert isinstance(kept, dict)
-    return kept
-
-
-def _configuration(
-    home: Path, port: int, parallelism: int, passwords: Path, kept: Mapping[str, str]
-) -> dict[str, str]:
-    url = f"http://127.0.0.1:{port}"
-    options = {
-        "CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
-        "CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__PARALLELISM": str(parallelism),
-        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "CORE__FERNET_KEY": kept["fernet"],
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin,{VIEWER}:viewer",
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "API__HOST": "127.0.0.1",
-        "API__PORT": str(port),
-        "API__BASE_URL": url,
-        "API__WORKERS": "1",
-        "API__SECRET_KEY": kept["api"],
-        "API_AUTH__JWT_SECRET": kept["jwt"],
-        "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-        # What a killed scheduler left queued is begun anew by the next one after half a minute (its
-        # own heartbeat has to run out first) instead of five.
-        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-        # A run of five chunks ends in half the time, for a sixth of a core while nothing runs.
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-        # With the default of 5 s a quarter of the tasks hold their slot 5 s after they are done.
-        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
-    }
-    return {
-        "AIRFLOW_HOME": str(home),
-        # Whoever starts this leases the jobs, unless the settings say otherwise.
-        "REINDEX_JOB_POLL_SECONDS": "none",
-        **{f"AIRFLOW__{name}": value for name, value in options.items()},
-    }

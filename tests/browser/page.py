@@ -15,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from sandbox.local_airflow import USER, LocalAirflow
+from sandbox.airflow_environment import USER
+from sandbox.local_airflow import LocalAirflow
 from tests.e2e.scheduled_run import DAG_ID
 
 HOSTILE = "<img src=x onerror=alert('reindex')>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from selenium.webdriver.common.by import By
 
-from sandbox.local_airflow import USER, VIEWER
+from sandbox.airflow_environment import USER, VIEWER
 from sandbox.stack import Stack
 from tests.browser.conftest import Runs
 from tests.browser.page import Page

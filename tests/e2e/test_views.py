@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from reindex.views.urls import HISTORY_ROUTE, run_report_url
-from sandbox.local_airflow import USER, VIEWER, LocalAirflow
+from sandbox.airflow_environment import USER, VIEWER
+from sandbox.local_airflow import LocalAirflow
 from sandbox.processes import wait_until
 from sandbox.stack import Stack
 from tests.e2e.conftest import CREATORS
