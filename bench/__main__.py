@@ -65,9 +65,10 @@ with batches of BSON that are ready; ids and documents by the million come from 
 
 "Pages → payloads": a bare cursor does nothing but decode BSON, in C, into dicts that nobody looks
 at. Beside that the operator decodes the joined documents, builds the payload, finds the newest
-`updatedAt`, checks every value for what JSON cannot say and encodes the body, in Python. The joined
-reads alone, on the bare side of the row below it, use up most of what the goal leaves for all of
-that. It is a part of "CPU per document", and posting is the larger one.
+`updatedAt`, checks every value for what JSON cannot say and encodes the body, in Python. The
+bound on that is "these cursors and the encoding of payloads that are there already": what is C
+whoever calls it, the two decodings and the encoding, with nothing of the Python between them. It is
+a part of "CPU per document", and posting is the larger one.
 
 "Bytes that a mapped task pulls": Airflow gives each of them the whole list of chunks. It cannot be
 constant, as a run of one chunk has one and a large one many; it is bounded, as the chunks grow once

@@ -14,7 +14,7 @@ SMALL = 200
 CALLS = {
     f"operator_rate.measure({SMALL}, repetitions=1)": 8,
     f"against_sequential.measure({SMALL}, repetitions=1)": 1,
-    f"read_side.measure({SMALL}, {SMALL}, repetitions=1)": 4,
+    f"read_side.measure({SMALL}, {SMALL}, repetitions=1)": 6,
     f"plan_time.measure({SMALL}, repetitions=1)": 2,
     f"chunk_memory.measure({SMALL}, repetitions=1)": 1,
     "descriptor_bytes.measure()": 5,
