@@ -18,8 +18,8 @@ from bench.written_part import WrittenPart
 
 FOLDER = REPOSITORY / ".run" / "mutants"
 PART = WrittenPart(REPOSITORY / "docs" / "reliability.md", "make mutants")
-MODULES = ("ledger", "chunks", "folding")
-TESTS = ("ledger", "chunks", "folding", "work", "verdict")
+MODULES = ("ledger", "run_ledger", "chunks", "folding")
+TESTS = ("ledger", "run_ledger", "chunks", "folding", "work", "verdict")
 LEAST_SCORE = 0.95
 SETTINGS = """[tool.mutmut]
 source_paths = {sources}

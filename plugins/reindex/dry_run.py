@@ -16,9 +16,10 @@ from itertools import zip_longest
 from reindex.answers import Reason
 from reindex.errors import ReindexError, TooManyFailures
 from reindex.folding import WOULD_SEND, Result, folded, settled
-from reindex.ledger import ChunkLedger, Failure, RunLedger
+from reindex.ledger import ChunkLedger, Failure
 from reindex.pages import Item, Page
 from reindex.payloads import IndexRequest
+from reindex.run_ledger import RunLedger
 from reindex.run_rate import RunRate, typical
 
 MOST_SAMPLES = 5

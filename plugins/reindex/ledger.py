@@ -1,5 +1,5 @@
 """
-Pure: outcomes → the ledger of a chunk → the ledger of the run.
+Pure: outcomes → the ledger of a chunk.
 
 Closed means: every document that was expected stands in exactly one column.
 
@@ -13,12 +13,11 @@ of a dry run that a real one would post. Names in the JSON forms are the platfor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
-from reindex.chunks import Chunk, chunk_from
+from reindex.chunks import Chunk
 from reindex.doc_types import ALL
-from reindex.spans import Span, seconds_worked
 
 
 @dataclass(frozen=True)
@@ -142,114 +141,6 @@ class ChunkLedger:
         )
 
 
-@dataclass(frozen=True)
-class Incomplete:
-    """A chunk that did not reach all of its documents."""
-
-    index: int
-    label: str
-    notReached: int  # noqa: N815
-    error: str | None
-
-
-@dataclass(frozen=True)
-class RunLedger:
-    """The chunks of a run, added up; ``counts`` by document type."""
-
-    counts: Mapping[str, Counts]
-    not_reached: Mapping[str, int]
-    failures: tuple[Failure, ...]
-    missing: tuple[tuple[str, str], ...]
-    incomplete: tuple[Incomplete, ...]
-    unbalanced: tuple[str, ...]
-    chunks: int
-    requests: int
-    spans: Mapping[str, tuple[Span, ...]]
-
-    @property
-    def total(self) -> Counts:
-        return sum(self.counts.values(), Counts())
-
-    @property
-    def total_not_reached(self) -> int:
-        return sum(self.not_reached.values())
-
-    @property
-    def seconds(self) -> float:
-        """How long the run worked; :func:`reindex.spans.seconds_worked`."""
-        return seconds_worked(span for spans in self.spans.values() for span in spans)
-
-    @property
-    def failed_by_reason(self) -> dict[str, int]:
-        reasons: dict[str, int] = {}
-        for failure in self.failures:
-            reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
-        return reasons
-
-    @property
-    def drift(self) -> float | None:
-        """How stale the index was: the share of ``indexed`` among what the API took."""
-        total = self.total
-        taken = total.indexed + total.ignored
-        return total.indexed / taken if taken else None
-
-
-def run_ledger(
-    descriptors: Iterable[Mapping[str, object]],
-    ledgers: Iterable[Mapping[str, object]],
-    rejected: Iterable[Failure] = (),
-) -> RunLedger:
-    """
-    Add up a run.
-
-    :param descriptors: every chunk that was planned
-    :param ledgers: the JSON ledgers of the chunks that left one; the place in the list means
-        nothing, the index inside does
-    :param rejected: documents that the plan itself found unfit to be in any chunk
-    """
-    by_index = {ledger.index: ledger for ledger in map(ChunkLedger.from_json, ledgers)}
-    counts: dict[str, Counts] = {}
-    not_reached: dict[str, int] = {}
-    spans: dict[str, list[Span]] = {}
-    incomplete: list[Incomplete] = []
-    unbalanced: list[str] = []
-    planned = [chunk_from(descriptor) for descriptor in descriptors]
-    used: list[ChunkLedger] = []
-    for chunk in planned:
-        ledger = by_index.get(chunk.index) or untouched(chunk)
-        if not ledger.complete:
-            # More than was expected: these came after the plan, and hide nothing of the others.
-            more = max(0, -ledger.total.not_reached)
-            ledger = came_and_went(ledger, chunk.docType, appeared=more, vanished=0)
-        used.append(ledger)
-        for name, counted in ledger.counts.items():
-            counts[name] = counts.get(name, Counts()) + counted
-            if ledger.ended:
-                spans.setdefault(name, []).append((ledger.started, ledger.ended))
-        left = ledger.total.not_reached
-        if not ledger.complete:
-            incomplete.append(Incomplete(chunk.index, chunk.label, left, ledger.error))
-            not_reached[chunk.docType] = not_reached.get(chunk.docType, 0) + left
-        elif not ledger.total.balanced:
-            unbalanced.append(f"chunk {chunk.index}, {chunk.label}: {_columns(ledger.total)}")
-    failures = [failure for ledger in used for failure in ledger.failures]
-    for failure in rejected:
-        failures.append(failure)
-        one = Counts(expected=1, fetched=1, failed=1)
-        counts[failure.docType] = counts.get(failure.docType, Counts()) + one
-    return RunLedger(
-        counts=counts,
-        not_reached=not_reached,
-        failures=tuple(failures),
-        missing=tuple(pair for ledger in used for pair in ledger.missing),
-        incomplete=tuple(incomplete),
-        unbalanced=tuple(unbalanced),
-        chunks=len(planned),
-        requests=sum(ledger.requests for ledger in used),
-        spans={name: tuple(each) for name, each in spans.items()},
-    )
-
-
 def settled_by_type(ledger: ChunkLedger) -> ChunkLedger:
     """
     What was expected of ``all``, booked under the types that the ids turned out to be.
@@ -277,19 +168,6 @@ def came_and_went(
     return replace(ledger, counts=counts)
 
 
-def left_undone(
-    descriptors: Iterable[Mapping[str, object]], ledgers: Iterable[Mapping[str, object]]
-) -> dict[int, int]:
-    """Chunk index → documents that failed or were not reached; chunks without any are left out."""
-    by_index = {ledger.index: ledger for ledger in map(ChunkLedger.from_json, ledgers)}
-    undone: dict[int, int] = {}
-    for chunk in map(chunk_from, descriptors):
-        ledger = by_index.get(chunk.index) or untouched(chunk)
-        if ledger.failures or not ledger.complete:
-            undone[chunk.index] = ledger.total.failed + max(0, ledger.total.not_reached)
-    return undone
-
-
 def untouched(chunk: Chunk) -> ChunkLedger:
     """The ledger of a chunk that did nothing yet: all that is expected of it is not reached."""
     return ChunkLedger(chunk.index, {chunk.docType: Counts(expected=chunk.expected)})
@@ -297,7 +175,3 @@ def untouched(chunk: Chunk) -> ChunkLedger:
 
 def _nonzero(counts: Counts) -> dict[str, int]:
     return {name: number for name, number in asdict(counts).items() if number}
-
-
-def _columns(counts: Counts) -> str:
-    return ", ".join(f"{name} {number}" for name, number in asdict(counts).items() if number)

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
-from reindex.ledger import RunLedger
+from reindex.run_ledger import RunLedger
 
 # Fewer documents say more about how a task starts than about how fast the service is.
 FEWEST_DOCUMENTS = 100

@@ -13,7 +13,8 @@ from reindex.conf import RunConf
 from reindex.doc_ids import OBJECT_ID
 from reindex.doc_types import ALL
 from reindex.dry_run import in_words
-from reindex.ledger import Counts, Failure, RunLedger
+from reindex.ledger import Counts, Failure
+from reindex.run_ledger import RunLedger
 from reindex.spans import seconds_worked
 
 # A result that is reported must stay well below the platform's 100 kB; 90 kB is our line.

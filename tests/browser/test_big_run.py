@@ -13,7 +13,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from reindex.conf import RunConf
-from reindex.ledger import run_ledger
+from reindex.run_ledger import run_ledger
 from reindex.verdict import run_result, verdict_of
 from sandbox.stack import Stack
 from tests.browser.page import Page

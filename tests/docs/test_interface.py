@@ -7,7 +7,8 @@ from dataclasses import fields
 
 from reindex.answers import Reason
 from reindex.conf import RunConf
-from reindex.ledger import ChunkLedger, run_ledger
+from reindex.ledger import ChunkLedger
+from reindex.run_ledger import run_ledger
 from reindex.verdict import Verdict, run_result
 from sandbox.processes import REPOSITORY
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, event
 
 from reindex.chunks import chunk_from
 from reindex.conf import RunConf
-from reindex.ledger import run_ledger
+from reindex.run_ledger import run_ledger
 from reindex.verdict import run_result, verdict_of
 from reindex.views.failure_table import COLUMNS
 from tests.integration.stored_runs import DAG_ID, NIGHT, StoredRun

@@ -1,4 +1,4 @@
-"""What hypothesis draws from: JSON, conf, BSON, ids, answers."""
+"""What hypothesis draws from: JSON, conf, BSON, ids, answers, counts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from bson import (
 from hypothesis import strategies as st
 
 from reindex.conf import KNOWN_KEYS
+from reindex.ledger import Counts
 from tests.unit.builders import hex_id
 
 # Stands in every text, pattern and byte string below: where it turns up, content leaked.
@@ -158,3 +159,20 @@ users = st.fixed_dictionaries(
         "updatedAt": st.datetimes() | bson_values,
     },
 )
+
+
+few = st.integers(0, 40)
+
+
+@st.composite
+def balanced_counts(draw: st.DrawFn) -> Counts:
+    """Counts of which none is missing from the columns, and none stands in two."""
+    indexed, ignored, failed, unchanged, would_send, missing = (draw(few) for _ in range(6))
+    fetched = indexed + ignored + failed + unchanged + would_send
+    appeared = draw(st.integers(0, fetched + missing))
+    vanished = draw(few)
+    expected = fetched + missing - appeared + vanished
+    return Counts(
+        expected, appeared, vanished, fetched, indexed, ignored, missing, failed, unchanged,
+        would_send,
+    )  # fmt: skip

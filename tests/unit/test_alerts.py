@@ -11,7 +11,7 @@ import pytest
 from reindex.alerts import KINDS, Channel, channels_of, failed_alert, unreported_alert
 from reindex.conf import RunConf
 from reindex.deployment import Deployment
-from reindex.ledger import run_ledger
+from reindex.run_ledger import run_ledger
 from reindex.verdict import Verdict, run_result
 
 

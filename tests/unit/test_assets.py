@@ -11,7 +11,8 @@ from reindex.assets import SEARCH_INDEX, verified
 from reindex.chunks import RangeChunk, descriptor_of
 from reindex.conf import RunConf
 from reindex.doc_types import DOC_TYPES
-from reindex.ledger import ChunkLedger, Counts, run_ledger
+from reindex.ledger import ChunkLedger, Counts
+from reindex.run_ledger import run_ledger
 from reindex.verdict import run_result, verdict_of
 
 BOTH = RunConf(("creator", "project"))

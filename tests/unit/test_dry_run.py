@@ -23,9 +23,10 @@ from reindex.dry_run import (
 )
 from reindex.errors import ChunkKilled, TooManyFailures
 from reindex.folding import WOULD_SEND, Result
-from reindex.ledger import ChunkLedger, Counts, RunLedger, run_ledger
+from reindex.ledger import ChunkLedger, Counts
 from reindex.pages import Item, Missing, Page, Unchanged
 from reindex.payloads import IndexRequest, Rejection
+from reindex.run_ledger import RunLedger, run_ledger
 from reindex.run_rate import RunRate
 from tests.unit.builders import NOON, a_ledger, hex_id, ids
 from tests.unit.strategies import json_values

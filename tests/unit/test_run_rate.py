@@ -7,7 +7,8 @@ import json
 import pytest
 
 from reindex.chunks import LOWEST_ID, RangeChunk, descriptor_of
-from reindex.ledger import ChunkLedger, Counts, RunLedger, run_ledger
+from reindex.ledger import ChunkLedger, Counts
+from reindex.run_ledger import RunLedger, run_ledger
 from reindex.run_rate import FEWEST_DOCUMENTS, RunRate, rate_of, rates_from, typical
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reindex.answers import Reason
 from reindex.chunks import LOWEST_ID, RangeChunk, SliceChunk, descriptor_of
 from reindex.conf import RunConf, parse_conf
-from reindex.ledger import ChunkLedger, Counts, Failure, RunLedger, run_ledger
+from reindex.ledger import ChunkLedger, Counts, Failure
+from reindex.run_ledger import RunLedger, run_ledger
 from reindex.verdict import (
     MOST_PASTED_IDS,
     MOST_REPORTED_BYTES,

@@ -15,7 +15,7 @@ from reindex.conf import RunConf, handed_on, taking_over
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf, PermanentError, ReindexError
 from reindex.garbage_collection import quiet_garbage_collector
-from reindex.ledger import Failure, left_undone
+from reindex.ledger import Failure
 from reindex.links import RUN_LINKS
 from reindex.operators.nightly_job import job_json, nightly_job
 from reindex.operators.run_context import (
@@ -30,6 +30,7 @@ from reindex.operators.run_context import (
     raw_conf,
     run_conf,
 )
+from reindex.run_ledger import left_undone
 
 # A collection with more ids of another type than ObjectId is not the platform's.
 MOST_STRANGE_IDS = 1000

@@ -12,7 +12,7 @@ from reindex.assets import SEARCH_INDEX, VERIFIED, verified
 from reindex.conf import JobReference, RunConf
 from reindex.dry_run import Sample, chunks_to_sample, found_out, spread
 from reindex.errors import InvalidConf, ReindexError, RunFailed
-from reindex.ledger import ChunkLedger, Failure, RunLedger, run_ledger
+from reindex.ledger import ChunkLedger, Failure
 from reindex.links import RUN_LINKS
 from reindex.metrics import tell_drift, tell_not_reached
 from reindex.operators.run_context import (
@@ -30,6 +30,7 @@ from reindex.operators.run_context import (
     raw_conf,
     run_conf,
 )
+from reindex.run_ledger import RunLedger, run_ledger
 from reindex.run_rate import rate_of, rates_from
 from reindex.verdict import Verdict, reported_result, run_result, summary, verdict_of
 

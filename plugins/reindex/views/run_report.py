@@ -14,7 +14,8 @@ from typing import Any
 from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf, parse_conf
 from reindex.errors import ReindexError
-from reindex.ledger import ChunkLedger, Failure, RunLedger, run_ledger
+from reindex.ledger import ChunkLedger, Failure
+from reindex.run_ledger import RunLedger, run_ledger
 from reindex.verdict import Verdict, driven_again, run_result, verdict_of
 from reindex.views.columns import columns_of, drift_of
 from reindex.views.failure_table import MEANINGS

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reindex.answers import Reason
 from reindex.chunks import RangeChunk, descriptor_of
 from reindex.conf import RunConf
-from reindex.ledger import ChunkLedger, Counts, Failure, run_ledger
+from reindex.ledger import ChunkLedger, Counts, Failure
+from reindex.run_ledger import run_ledger
 from reindex.verdict import run_result, verdict_of
 from reindex.views.records import ChunkTask, RunRecord, Try
 from tests.unit.builders import hex_id

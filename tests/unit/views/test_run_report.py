@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reindex.ledger import run_ledger
+from reindex.run_ledger import run_ledger
 from reindex.views.failure_table import FailureFilter, failure_rows
 from reindex.views.records import ChunkTask, OtherRun, RunRecord
 from reindex.views.run_report import REPORT_FAILED, UNHEARD, run_report
