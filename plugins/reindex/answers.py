@@ -57,6 +57,10 @@ class Refused:
 
 Answer = Accepted | Refused
 
+# The contract's "can never be accepted as sent": malformed, over 100 kB, breaking a rule.
+_OF_THE_DOCUMENT = {400, 413, 422}
+_NO_ADMISSION = ("no_token", "invalid_token", "permission_denied")
+
 INDEXED = Accepted(indexed=True)
 IGNORED = Accepted(indexed=False)
 
@@ -78,7 +82,7 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
             Reason.SERVER, f"200 that says neither indexed nor ignored{_kind(headers)}", 200
         )
     return Refused(
-        _reason(status),
+        _reason(status, content),
         _message(content, headers) or f"HTTP {status}{_kind(headers)}",
         status,
         retry_after_seconds(headers.get("Retry-After"), datetime.now(timezone.utc)),
@@ -97,14 +101,21 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
         return None
 
 
-def _reason(status: int) -> Reason:
-    if status in (401, 403):
+def _reason(status: int, content: object) -> Reason:
+    if status == 401 or (status == 403 and _code(content) in _NO_ADMISSION):
         return Reason.AUTH
     if status == 429:
         return Reason.RATE_LIMITED
     if status == 408:
         return Reason.TIMEOUT
-    return Reason.VALIDATION if 400 <= status < 500 else Reason.SERVER
+    # A 404, or the 403 of a gateway in between, says nothing of the document: the next one may be
+    # answered by the API itself.
+    return Reason.VALIDATION if status in _OF_THE_DOCUMENT else Reason.SERVER
+
+
+def _code(content: object) -> object:
+    error = content.get("error") if isinstance(content, Mapping) else None
+    return error.get("code") if isinstance(error, Mapping) else None
 
 
 def _json(body: bytes) -> object:

@@ -56,6 +56,7 @@ class Posting:
     attempts: int = 0
     first_sent: float = 0.0
     last_sent: float = 0.0
+    seen_up: int = 0
 
     def sent(self, now: float) -> None:
         self.first_sent = self.first_sent or now
@@ -89,12 +90,12 @@ class Delivery:
         """Whether the service dealt with any document after that time."""
         return self._health.answered_since(time)
 
-    def took_none_of(self, failures: int) -> ServiceUnavailable | None:
+    def took_none(self) -> ServiceUnavailable | None:
         """An error if not one document was ever dealt with, though some failed."""
         if not self._health.nothing_got_through:
             return None
         return ServiceUnavailable(
-            f"{self.policy.where} took none of {failures} documents: "
+            f"{self.policy.where} took none of {self._health.failing} documents: "
             f"{self._health.last_message}{_remedy(self._last_trouble)}"
         )
 
@@ -138,17 +139,24 @@ class Delivery:
         """
         Who is to blame. In doubt, a document that was taken before is the proof.
 
-        In doubt is also one that others passed before its last attempt only: it was on its way
-        when the service went down, say, and is not done for with it.
+        In doubt is also one that others passed before its last attempts only: it was on its way
+        when the service went down, say, and is not done for with it. And that the service takes
+        others now proves nothing about an attempt before: it may just have come back. So it has to
+        be seen up before the last attempt and after it.
         """
         blame = self._health.blame(now, document.first_sent)
-        passed = self._health.answered_since(document.last_sent)
-        late = spent and blame is Blame.DOCUMENT and not passed
-        if blame is not Blame.SERVICE and not (late and self._taken is not None):
-            return blame
-        if await self._takes_again_what_it_took():
-            return Blame.DOCUMENT
-        return Blame.NOBODY if self._health.blame(now, now) is Blame.NOBODY else Blame.SERVICE
+        up = self._health.answered_since(document.last_sent)
+        last_ones = document.attempts >= self.policy.max_attempts - 1
+        in_doubt = last_ones and blame is Blame.DOCUMENT and not up and self._taken is not None
+        if blame is Blame.SERVICE or in_doubt:
+            up = await self._takes_again_what_it_took()
+            if not up:
+                nobody = self._health.blame(now, now) is Blame.NOBODY
+                return Blame.NOBODY if nobody else Blame.SERVICE
+            blame = Blame.DOCUMENT
+        document.seen_up += last_ones and up
+        once = spent and self._taken is not None and document.seen_up < 2
+        return Blame.NOBODY if once else blame
 
     async def _takes_again_what_it_took(self) -> bool:
         """
@@ -209,7 +217,9 @@ class Delivery:
 
 
 def _remedy(last: Refused | None) -> str:
-    """What to look at when the last trouble was that no answer came at all."""
+    """What to look at when the last trouble was that no answer came, or none of the API's."""
+    if last is not None and last.status == 404:
+        return ": is the connection's host the service's address?"
     if last is None or last.status is not None:
         return ""
     if "SSL" in last.message or "Certificate" in last.message:

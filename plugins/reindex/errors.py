@@ -4,7 +4,8 @@ What can go wrong, as one tree. The class decides what Airflow does with it.
     ReindexError
     ├── PermanentError              no retry: the next attempt would end the same way
     │   ├── InvalidConf             a conf key or a job payload breaks its rule; names the field
-    │   │   └── InvalidDocType
+    │   │   ├── InvalidDocType
+    │   │   └── InvalidKey          the key itself is wrong: unknown, missing, at odds with another
     │   ├── UnknownJobType
     │   ├── InvalidConnection       an Airflow Connection that cannot be used as it is
     │   ├── AuthRefused             the service refused the token
@@ -51,6 +52,21 @@ class InvalidDocType(InvalidConf):
 
     def __str__(self) -> str:
         return f"InvalidDocType: {shown(self.value, quote=False)} (docType must be {self.expected})"
+
+
+class InvalidKey(InvalidConf):
+    """
+    The key itself is wrong, whatever its value.
+
+    :param wrong: what is wrong with it (``is not given: …``)
+    """
+
+    def __init__(self, field: str, wrong: str) -> None:
+        super().__init__(field, None, wrong)
+        self.args = (field, wrong)
+
+    def __str__(self) -> str:
+        return f"{shown(self.field)} {self.expected}"
 
 
 class UnknownJobType(PermanentError):
@@ -105,6 +121,12 @@ def shown(value: object, *, quote: bool = True, most: int = 80) -> str:
         text = f"a very large {type(value).__name__}"
     text = writable(" ".join(text.split()))
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def named(error: BaseException) -> str:
+    """The error's class and text; the platform's own wording begins with the class already."""
+    name, text = type(error).__name__, str(error)
+    return text if text.startswith(f"{name}: ") else f"{name}: {text}"
 
 
 def writable(text: str) -> str:

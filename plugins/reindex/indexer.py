@@ -37,6 +37,8 @@ class Indexer:
     Indexes the pages of one chunk.
 
     :param ledger: what earlier attempts of the chunk are accountable for
+    :param failed_before: documents whose failing again is no news: it does not make the chunk give
+        up, or a few bad ones would keep it from ever getting to those behind them
     :param checkpoint: called about once a second with the ledger so far
     :param on_result: called with each item and what it came to
     """
@@ -45,6 +47,7 @@ class Indexer:
     ledger: ChunkLedger
     checkpoint: Checkpoint
     on_result: OnResult
+    failed_before: frozenset[str] = frozenset()
     _ready: deque[Posting] = field(default_factory=deque)
     _aside: deque[Posting] = field(default_factory=deque)
     _open: OpenPages = field(default_factory=OpenPages)
@@ -78,6 +81,8 @@ class Indexer:
         self._pages = pages
         self._loading, self._stopping = asyncio.Lock(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        if self._stop is not None:
+            raise self._stop
         saving = asyncio.create_task(self._save_now_and_then())
         try:
             self._employ()
@@ -87,7 +92,7 @@ class Indexer:
                 task.cancel()
             await asyncio.gather(saving, *self._workers, return_exceptions=True)
             self._fold(also_begun=True)
-        self._stop = self._stop or self._delivery.took_none_of(self._failures)
+        self._stop = self._stop or self._delivery.took_none()
         if self._stop is None and (left := self._open.unsettled):
             # Whoever counts the range again counts up to the ledger's position, and not these.
             self._stop = LedgerImbalance(f"{left} documents were read and came to no result")
@@ -165,7 +170,7 @@ class Indexer:
     def _settle(self, place: int, opened: OpenPage, item: Item, result: Result) -> None:
         opened.settle(place, result)
         self.on_result(item, result)
-        if isinstance(result, Failure):
+        if isinstance(result, Failure) and result.docId not in self.failed_before:
             self._count_failure(result)
         if not opened.waiting:
             self._fold()
@@ -186,8 +191,10 @@ class Indexer:
             )
 
     def stop(self, error: ReindexError) -> None:
-        """End early, with ``error``; may be called from a signal handler."""
-        if self._loop is not None and not self._loop.is_closed():
+        """End early, with ``error``; may be called from a signal handler, and before it runs."""
+        if self._loop is None:
+            self._stop = error
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._give_up, error)
 
     def _give_up(self, error: ReindexError) -> None:

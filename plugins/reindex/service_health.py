@@ -80,6 +80,11 @@ class ServiceHealth:
         return Blame.SERVICE if several else Blame.DOCUMENT
 
     @property
+    def failing(self) -> int:
+        """How many different documents failed since the last answer."""
+        return len(self._failing)
+
+    @property
     def nothing_got_through(self) -> bool:
         """Something failed, and not one document was ever dealt with."""
         return bool(self._failing) and not self._ever_answered
@@ -88,6 +93,6 @@ class ServiceHealth:
         """For the error message."""
         since = now - (self._since if self._since is not None else now)
         return (
-            f"no document got through for {since:.0f} s ({len(self._failing)} tried, "
+            f"no document got through for {since:.0f} s ({self.failing} tried, "
             f"last: {self.last_message})"
         )

@@ -32,12 +32,14 @@ class Work:
     The ids of a list, then the documents of a range; either may be missing.
 
     ``doc_type`` is what the ids are looked up as, possibly ``all``. A ledger's position in this
-    work is a number while in the list, and an id while in the range.
+    work is a number while in the list, and an id while in the range. ``failed_before`` are those of
+    the ids that the run that is driven again could not get indexed.
     """
 
     doc_type: str
     ids: tuple[str, ...] = ()
     id_range: IdRange | None = None
+    failed_before: frozenset[str] = frozenset()
 
     @classmethod
     def of_range(cls, chunk: RangeChunk) -> Work:
@@ -63,7 +65,7 @@ def to_drive_again(work: Work, ledger: ChunkLedger | None) -> Work:
         return work
     failed = tuple(dict.fromkeys(failure.docId for failure in ledger.failures))
     rest = Work(work.doc_type) if ledger.complete else remaining(work, ledger)
-    return replace(rest, ids=failed + rest.ids)
+    return replace(rest, ids=failed + rest.ids, failed_before=frozenset(failed))
 
 
 def worth_another_try(ledger: ChunkLedger) -> dict[str, list[str]]:

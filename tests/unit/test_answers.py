@@ -78,13 +78,14 @@ def test_a_200_that_says_neither_is_a_fault_of_the_server(body: bytes) -> None:
     [
         (400, Reason.VALIDATION, False),
         (401, Reason.AUTH, False),
-        (403, Reason.AUTH, False),
-        (404, Reason.VALIDATION, False),
+        (403, Reason.SERVER, True),
+        (404, Reason.SERVER, True),
+        (405, Reason.SERVER, True),
         (408, Reason.TIMEOUT, True),
         (413, Reason.VALIDATION, False),
         (422, Reason.VALIDATION, False),
         (429, Reason.RATE_LIMITED, True),
-        (499, Reason.VALIDATION, False),
+        (499, Reason.SERVER, True),
         (500, Reason.SERVER, True),
         (502, Reason.SERVER, True),
         (503, Reason.SERVER, True),
@@ -109,7 +110,7 @@ def test_what_never_got_an_answer_is_tried_again(reason: Reason, transient: bool
     assert reason.transient is transient
 
 
-@pytest.mark.parametrize("status", [400, 404, 413])
+@pytest.mark.parametrize("status", [400, 413])
 def test_the_platforms_html_errors_are_classified_by_kind_not_quoted(status: int) -> None:
     answer = refused(status, HTML, HTML_BODY)
     assert answer == Refused(Reason.VALIDATION, f"HTTP {status} (text/html)", status)

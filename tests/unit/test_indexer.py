@@ -88,6 +88,7 @@ class Bench:
     policy: PostPolicy = POLICY
     ledger: ChunkLedger | None = None
     seconds: float = 0.01
+    failed_before: frozenset[str] = frozenset()
     clock: Clock = field(default_factory=Clock)
     saved: list[ChunkLedger] = field(default_factory=list)
     results: list[tuple[Item, Result]] = field(default_factory=list)
@@ -111,6 +112,7 @@ class Bench:
             ledger=self.ledger or a_ledger(expected),
             checkpoint=lambda ledger: self.checkpoint(ledger),
             on_result=lambda item, result: self.results.append((item, result)),
+            failed_before=self.failed_before,
         )
         if fails is None:
             returned = self.clock.run(indexer.run(_streamed(source), self.api.post))
@@ -181,7 +183,7 @@ def test_what_is_settled_already_is_counted_and_never_posted() -> None:
     ("answer", "reason", "attempts"),
     [
         (INVALID, "validation", 1),
-        (Refused(Reason.VALIDATION, "HTTP 404 (text/html)", 404), "validation", 1),
+        (Refused(Reason.VALIDATION, "HTTP 413 (text/html)", 413), "validation", 1),
         (SERVER_ERROR, "server", 5),
         (TIMED_OUT, "timeout", 5),
         (NO_CONNECTION, "connection", 5),
@@ -198,9 +200,10 @@ def test_t56_2_one_failing_document_does_not_stop_the_batch(
     assert (failed.docId, failed.reason, failed.status) == (hex_id(30), reason, answer.status)
     assert (failed.attempts, failed.message) == (attempts, answer.message)
     assert len(bench.posted(hex_id(30))) == attempts
-    # It is the last one left: in doubt one that was taken is sent again, as the proof.
-    proof = int(attempts > 1)
-    assert ledger.requests == 59 + attempts + proof == len(bench.api.posts)
+    # It is the last one left: before its last attempt and after it, one that was taken is sent
+    # again, as the proof that the service is up.
+    proofs = 2 if attempts > 1 else 0
+    assert ledger.requests == 59 + attempts + proofs == len(bench.api.posts)
 
 
 def test_a_transient_error_that_passes_leaves_no_trace() -> None:
@@ -218,7 +221,9 @@ def test_retries_wait_exponentially_with_jitter() -> None:
         at = bench.posted(hex_id(3))
         waits.append([later - before - 0.01 for before, later in itertools.pairwise(at)])
     for place, longest in enumerate((0.2, 0.4, 0.8, 1.6)):
-        drawn = [each[place] for each in waits]
+        # Before the last attempt comes the proof that the service is up.
+        proof = 0.01 if place == 3 else 0
+        drawn = [each[place] - proof for each in waits]
         assert longest / 2 - 1e-6 <= min(drawn) < max(drawn) <= longest + 1e-6
 
 
@@ -239,7 +244,6 @@ def test_a_refused_token_stops_at_once_and_keeps_what_was_done() -> None:
 def test_an_indexer_that_is_told_to_stop_keeps_what_was_done() -> None:
     bench = Bench()
     indexer = Indexer(POLICY, a_ledger(1_000), bench.checkpoint, lambda *_: None)
-    indexer.stop(ChunkKilled("too early to mean anything"))
     killed = ChunkKilled("Airflow asked this task to end")
 
     def stopping(doc_id: str, _attempt: int) -> Answer:
@@ -254,6 +258,17 @@ def test_an_indexer_that_is_told_to_stop_keeps_what_was_done() -> None:
     assert 36 <= indexer.ledger.total.indexed <= 164
     assert indexer.ledger.position == hex_id(indexer.ledger.total.fetched)
     indexer.stop(ChunkKilled("too late to mean anything"))
+
+
+def test_an_indexer_that_is_told_to_stop_before_it_runs_posts_nothing() -> None:
+    bench = Bench()
+    indexer = Indexer(POLICY, a_ledger(9), bench.checkpoint, lambda *_: None)
+    killed = ChunkKilled("Airflow asked this task to end")
+    indexer.stop(killed)
+    with pytest.raises(ChunkKilled) as caught:
+        bench.clock.run(indexer.run(_streamed(pages(requests(9))), bench.api.post))
+    assert caught.value is killed
+    assert (bench.api.posts, indexer.ledger.total.fetched) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -722,6 +737,33 @@ def attempt(
         left = seen[max(0, len(seen) - stop[1])]
     travelled = ChunkLedger.from_json(json.loads(json.dumps(left.to_json())))
     return travelled, not killed and error is None
+
+
+def test_documents_that_failed_before_keep_no_attempt_from_those_behind_them() -> None:
+    """More of them than a chunk may fail come first, and they are as bad as they were."""
+    bad = frozenset(ids(POLICY.most_failures + 10))
+    script = lambda doc_id, _: SERVER_ERROR if doc_id in bad else INDEXED  # noqa: E731
+    bench = Bench(script, failed_before=bad)
+    total = bench.index(pages(requests(1_000))).total
+    assert (total.indexed, total.failed) == (970, 30)
+    bench = Bench(script)
+    total = bench.index(pages(requests(1_000)), fails=TooManyFailures).total
+    assert total.not_reached > 0
+
+
+def test_a_document_is_not_blamed_when_the_service_comes_back_just_before_the_proof() -> None:
+    """Its last attempt was lost to the outage, and the one that proves the service up was not."""
+    for tenths in range(20, 90):
+        bench = Bench(seconds=0.05)
+
+        def outage(doc_id: str, _: int, bench: Bench = bench, up: float = tenths / 10) -> Answer:
+            passed = bench.clock.now - bench.began
+            down = passed < up and (doc_id == hex_id(3) or passed > 0.2)
+            return NO_CONNECTION if down else INDEXED
+
+        bench.api.script = outage
+        total = bench.index(pages(requests(3))).total
+        assert (total.indexed, total.failed) == (3, 0)
 
 
 def test_the_lowest_id_is_below_every_id() -> None:

@@ -61,7 +61,9 @@ def test_only_what_may_pass_or_wanted_a_token_is_worth_another_try(reason: Reaso
 def test_a_complete_chunk_is_driven_again_for_its_failures_only() -> None:
     failures = (a_failure(hex_id(7)), a_failure(hex_id(2), Reason.VALIDATION))
     ledger = a_ledger(50, failures=failures, complete=True, position=hex_id(99))
-    assert to_drive_again(BOTH, ledger) == Work("creator", (hex_id(7), hex_id(2)))
+    assert to_drive_again(BOTH, ledger) == Work(
+        "creator", (hex_id(7), hex_id(2)), failed_before=frozenset({hex_id(7), hex_id(2)})
+    )
 
 
 def test_an_id_that_failed_under_both_types_is_driven_again_once() -> None:

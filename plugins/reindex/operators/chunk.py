@@ -18,7 +18,7 @@ from reindex.chunks import Chunk, chunk_from
 from reindex.conf import RunConf
 from reindex.delivery import PostPolicy
 from reindex.dry_run import DryRun
-from reindex.errors import ChunkKilled, ChunkTimedOut, LedgerImbalance
+from reindex.errors import ChunkKilled, ChunkTimedOut, LedgerImbalance, named
 from reindex.folding import Result, WouldSend
 from reindex.garbage_collection import quiet_garbage_collector
 from reindex.indexer import Indexer
@@ -77,6 +77,7 @@ class ReindexChunkOperator(BaseOperator):
         self.mongo_conn_id = mongo_conn_id
         self.discovery_conn_id = discovery_conn_id
         self._worker: Indexer | DryRun | None = None
+        self._killed: ChunkKilled | None = None
 
     @property
     def label(self) -> str:
@@ -98,7 +99,9 @@ class ReindexChunkOperator(BaseOperator):
         store = context["task_state_store"]
         # A dry run starts over: it is quick, and an attempt's samples go with its XComs.
         begun = begun_ledger(None if conf.dry_run else store.get(STATE_KEY), chunk)
-        work_off = self._dry_run if conf.dry_run else self._post
+        failed_before = work.failed_before.union(failure.docId for failure in begun.failures)
+        post = partial(self._post, failed_before=failed_before)
+        work_off = self._dry_run if conf.dry_run else post
         try:
             with SourceHook(self.mongo_conn_id) as mongo:
                 pages = pages_of(mongo, work, begun, conf.updated_since)
@@ -116,8 +119,9 @@ class ReindexChunkOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Let go of what is in flight and keep the ledger, instead of dying in mid-air."""
+        self._killed = ChunkKilled("Airflow asked this task to end")
         if self._worker is not None:
-            self._worker.stop(ChunkKilled("Airflow asked this task to end"))
+            self._worker.stop(self._killed)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Called by the OpenLineage provider, where there is one: at the start and at the end."""
@@ -128,7 +132,14 @@ class ReindexChunkOperator(BaseOperator):
         return lineage_of(doc_type, self.mongo_conn_id, self.discovery_conn_id, counts)
 
     def _post(
-        self, context: Any, conf: RunConf, chunk: Chunk, begun: ChunkLedger, pages: Iterator[Page]
+        self,
+        context: Any,
+        conf: RunConf,
+        chunk: Chunk,
+        begun: ChunkLedger,
+        pages: Iterator[Page],
+        *,
+        failed_before: frozenset[str],
     ) -> ChunkLedger:
         from reindex.hooks.discovery import DiscoveryHook
 
@@ -139,7 +150,10 @@ class ReindexChunkOperator(BaseOperator):
             ledger=begun,
             checkpoint=partial(save_from_loop, context["task_state_store"], chunk),
             on_result=self._on_result(conf),
+            failed_before=failed_before,
         )
+        if self._killed is not None:  # before there was anybody to tell
+            raise self._killed
         asyncio.run(self._post_in_time(_post_all(discovery, endpoint, indexer, pages), indexer))
         return indexer.ledger
 
@@ -166,6 +180,8 @@ class ReindexChunkOperator(BaseOperator):
             checkpoint=partial(save, context["task_state_store"], chunk),
             on_result=self._on_result(conf),
         )
+        if self._killed is not None:
+            raise self._killed
         ledger = dry_run.run(pages)
         context["ti"].xcom_push(key=CHUNK_SAMPLES, value=dry_run.samples)
         return ledger
@@ -219,8 +235,12 @@ class ReindexChunkOperator(BaseOperator):
             new = begun_ledger(None, chunk)
             ledger = replace(new, started=ledger.started, requests=ledger.requests)
         else:
-            save(context["task_state_store"], chunk, ledger)
-        why = f"{type(error).__name__}: {error}"[:500]
+            try:
+                save(context["task_state_store"], chunk, ledger)
+            except Exception:
+                # The report still gets it, and Airflow the error that ended the chunk.
+                self.log.warning("the ledger could not be saved", exc_info=True)
+        why = named(error)[:500]
         left = replace(ledger, complete=False, ended=time.time(), error=why)
         context["ti"].xcom_push(key="return_value", value=left.to_json())
         self._log_summary(chunk, left)
