@@ -57,6 +57,8 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,
+    # Airflow's own default of 16 would hold back more chunks than that.
+    max_active_tasks=DEPLOYMENT.parallel_chunks + 2,
     dagrun_timeout=DEPLOYMENT.run_timeout,
     on_failure_callback=[report_time_out, partial(alert_timed_out, DEPLOYMENT.alerts)],
     deadline=nightly_deadline(DEPLOYMENT),

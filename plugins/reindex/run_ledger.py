@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from reindex.chunks import Chunk, chunk_from
-from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, untouched
+from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type, untouched
 from reindex.spans import Span, seconds_worked
 
 
@@ -122,9 +122,13 @@ def _met(
 
 
 def _with_arrivals(chunk: Chunk, ledger: ChunkLedger) -> ChunkLedger:
-    """Of an incomplete chunk, what it met beyond what was expected came after the plan."""
+    """
+    An incomplete chunk's ledger as a complete one's is: what it met beyond what was expected came
+    after the plan, and ids of any type are booked under the types found.
+    """
     if ledger.complete:
         return ledger
+    ledger = settled_by_type(ledger)
     # Booked as such, so that it hides nothing of the others.
     more = max(0, -ledger.total.not_reached)
     return came_and_went(ledger, chunk.docType, appeared=more, vanished=0)

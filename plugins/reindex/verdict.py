@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from reindex.answers import Reason
 from reindex.conf import RunConf
 from reindex.doc_ids import OBJECT_ID
 from reindex.doc_types import ALL
@@ -65,16 +66,27 @@ def verdict_of(run: RunLedger, conf: RunConf) -> Verdict:
 
 
 def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
+    """
+    Judged by what was read and by what was sent. ``updatedSince`` leaves most out, and these must
+    not outweigh that hardly any of the others got through; what cannot be read was never sent.
+    """
     total = run.total
-    tolerated = tolerated_failures(total.fetched, tolerance)
-    nothing_taken = total.taken == 0
-    if not total.failed or (total.failed <= tolerated and not nothing_taken):
-        return []
-    reasons = ", ".join(f"{name} {number}" for name, number in sorted(run.failed_by_reason.items()))
-    return [
-        f"{total.failed} of {total.fetched} documents failed ({reasons}); "
-        f"failureTolerance {tolerance:g} allows {0 if nothing_taken else tolerated}"
-    ]
+    sent_and_failed = total.failed - run.failed_by_reason.get(Reason.UNREADABLE.value, 0)
+    sent = total.taken + sent_and_failed
+    for failed, of, what in (
+        (total.failed, total.fetched, "documents"),
+        (sent_and_failed, sent, "documents that were sent"),
+    ):
+        none_right = total.taken == 0 and (sent > 0 or total.unchanged == 0)
+        allowed = 0 if none_right else tolerated_failures(of, tolerance)
+        if failed > allowed:
+            by_reason = sorted(run.failed_by_reason.items())
+            reasons = ", ".join(f"{name} {number}" for name, number in by_reason)
+            return [
+                f"{failed} of {of} {what} failed ({reasons}); "
+                f"failureTolerance {tolerance:g} allows {allowed}"
+            ]
+    return []
 
 
 def _matched_nothing(run: RunLedger, conf: RunConf) -> list[str]:
@@ -197,7 +209,8 @@ def summary(result: Mapping[str, object]) -> str:
     problems = result["problems"]
     assert isinstance(problems, list)
     why = f": {'; '.join(problems)}"[:MOST_SUMMARY] if problems else ""
-    said = f"reindex {result['docType']} {result['state']}{why} [{figures}]"
+    what = f"reindex {result['docType']}" if result["docType"] else "reindex"
+    said = f"{what} {result['state']}{why} [{figures}]"
     if dry_run is None:
         return said
     assert isinstance(dry_run, Mapping)

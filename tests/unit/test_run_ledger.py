@@ -147,6 +147,17 @@ def test_a_run_closes_whatever_became_of_its_chunks(
     assert {each.index for each in run.incomplete} == (lost | cut) & set(range(len(met)))
 
 
+def test_ids_of_any_type_are_booked_by_type_though_their_chunk_is_not_done() -> None:
+    counts = {"all": Counts(expected=10, missing=1), "creator": Counts(fetched=4, indexed=4)}
+    ids = descriptor_of(SliceChunk(0, "all", 0, 10))
+    run = run_ledger([ids], [ChunkLedger(0, counts).to_json()])
+    assert run.counts == {
+        "creator": Counts(expected=4, fetched=4, indexed=4),
+        "all": Counts(expected=6, missing=1),
+    }
+    assert run.not_reached == {"all": 5}
+
+
 def test_documents_that_appeared_do_not_hide_those_that_were_not_reached() -> None:
     grown = Counts(expected=10, fetched=13, indexed=13)
     run = run_ledger([CREATORS, PROJECTS], [complete(0, "creator", grown, complete=False)])

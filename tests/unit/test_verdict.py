@@ -42,8 +42,10 @@ def a_run(counts: Counts, doc_type: str = "creator", **ledger: Any) -> RunLedger
     return run_ledger([descriptor_of(chunk)], [made.to_json()])
 
 
-def done(indexed: int = 0, failed: int = 0, ignored: int = 0, missing: int = 0) -> Counts:
-    fetched = indexed + failed + ignored
+def done(
+    indexed: int = 0, failed: int = 0, ignored: int = 0, missing: int = 0, unchanged: int = 0
+) -> Counts:
+    fetched = indexed + failed + ignored + unchanged
     return Counts(
         expected=fetched + missing,
         fetched=fetched,
@@ -51,6 +53,7 @@ def done(indexed: int = 0, failed: int = 0, ignored: int = 0, missing: int = 0) 
         failed=failed,
         ignored=ignored,
         missing=missing,
+        unchanged=unchanged,
     )
 
 
@@ -113,6 +116,22 @@ def test_a_run_of_which_nothing_was_taken_fails_whatever_the_tolerance(failed: i
     (problem,) = problems(a_run(done(failed=failed)), conf)
     assert problem.startswith(f"{failed} of {failed} documents failed")
     assert problem.endswith("failureTolerance 1 allows 0")
+
+
+def test_what_was_left_out_does_not_outweigh_what_was_sent_in_vain() -> None:
+    counts = done(indexed=1, failed=9, unchanged=990)
+    (problem,) = problems(a_run(counts, failures=tuple(map(a_failure, ids(9)))))
+    assert problem == (
+        "9 of 10 documents that were sent failed (server 9); failureTolerance 0.01 allows 1"
+    )
+
+
+def test_an_old_unreadable_document_fails_no_run_in_which_nothing_changed() -> None:
+    unreadable = (a_failure(hex_id(1), Reason.UNREADABLE),)
+    assert problems(a_run(done(failed=1, unchanged=99), failures=unreadable)) == ()
+    assert problems(a_run(done(failed=1), failures=unreadable)) != ()
+    (problem,) = problems(a_run(done(failed=1, unchanged=99), failures=(a_failure(hex_id(1)),)))
+    assert problem.endswith("allows 0")
 
 
 def test_chunks_that_did_not_reach_all_fail_the_run_and_the_first_three_are_named() -> None:
@@ -433,5 +452,5 @@ def test_a_dry_run_is_no_fresh_index_and_leaves_nothing_to_repeat() -> None:
     assert summary(result) == (
         "dry run of reindex creator failed: 3 of 100 documents failed (server 3); "
         "failureTolerance 0.01 allows 1 [planned 100, wouldSend 97, missing 0, failed 3, "
-        "notReached 0]; nothing was sent; a real run makes 97 requests, in about 0:03:14 h"
+        "notReached 0]; nothing was sent; a real run makes 97 requests, in about 3 min 14 s"
     )
