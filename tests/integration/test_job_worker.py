@@ -165,8 +165,8 @@ def test_what_an_admin_may_ask_for(
         ({"docType": "invalid", "docIds": CREATOR_IDS[:1]}, "InvalidDocType: invalid"),
         ({"docType": "creator", "docIds": []}, "docIds: [] is not"),
         ({"docType": "creator", "docIds": ["7"]}, "docIds[0]: '7' is not"),
-        ({"docType": "creator"}, "docIds: None is not given"),
-        ({"docIds": CREATOR_IDS[:1]}, "docType: None is not given"),
+        ({"docType": "creator"}, "'docIds' is not given"),
+        ({"docIds": CREATOR_IDS[:1]}, "'docType' is not given"),
         ({"docType": "creator", "docIds": "all of them"}, "docIds: 'all of them' is not"),
     ],
 )
@@ -277,6 +277,8 @@ def test_a_job_that_somebody_else_took_fails_nothing(
     [
         ({"kind": "error", "status": 503}, ServiceUnavailable),
         ({"kind": "error", "status": 401}, AuthRefused),
+        # A gateway in between, while the service restarts: the job is there all the same.
+        ({"kind": "html", "status": 404}, ServiceUnavailable),
     ],
 )
 def test_a_result_is_kept_when_the_jobs_service_does_not_hear_it(
@@ -299,6 +301,31 @@ def test_a_result_is_kept_when_the_jobs_service_does_not_hear_it(
     assert result["summary"] in capfd.readouterr().out
     connected.clear_faults()
     assert run.report()["job"] == {"jobId": job_id, "status": "succeeded", "leaseLost": False}
+
+
+def test_a_job_that_the_service_does_not_know_is_said_to_be_unknown(
+    connected: Platform, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = InProcessRun({**PAYLOAD, "jobId": "no-such-job"})
+    result = run.go()
+    assert (result["state"], result["job"]["leaseLost"]) == ("success", True)
+    said = capfd.readouterr().out
+    assert "the Jobs service knows no job no-such-job: nobody hears of this run" in said
+
+
+def test_nothing_of_the_environment_comes_between_the_token_and_the_service(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither a login of a ~/.netrc in the token's place, nor a proxy that was meant for others."""
+    job_id = connected.enqueue(PAYLOAD)
+    logins = tmp_path / "netrc"
+    logins.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(logins))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert JobsHook().job(job_id)["status"] == "queued"
 
 
 def test_a_job_that_is_reported_while_it_is_leased_again_is_over(

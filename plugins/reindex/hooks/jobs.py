@@ -149,7 +149,8 @@ class JobsHook(BaseHook):
         if answer.status_code == 200:
             said = _answered(endpoint, answer, f"POST {path}", 200)
             return JobReport(shown(said.get("status"), quote=False))
-        if answer.status_code in (404, 409):
+        # With the API's own error: what stands before it answers 404 as well while it restarts.
+        if answer.status_code in (404, 409) and _is_the_apis(answer):
             return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
             f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
@@ -194,9 +195,10 @@ class JobsHook(BaseHook):
                 timeout=endpoint.timeout,
                 verify=endpoint.verify,
                 cert=_requests_cert(endpoint),
-                proxies={"http": endpoint.proxy, "https": endpoint.proxy}
-                if endpoint.proxy
-                else None,
+                # The connection alone says by what way, and with which token: no proxy of the
+                # process's environment, and no login of a ~/.netrc in the token's place.
+                proxies=dict.fromkeys(("http", "https", "all"), endpoint.proxy or ""),
+                auth=_as_it_is,
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
@@ -222,6 +224,10 @@ class JobsHook(BaseHook):
         return response
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def _quickly(attempts: int) -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(ServiceUnavailable),
@@ -245,6 +251,14 @@ def _worker_id(endpoint: Endpoint) -> str:
     except InvalidConf as error:
         raise InvalidConnection(f"connection {endpoint.conn_id!r}: extra {error}") from None
     return worker_id
+
+
+def _is_the_apis(answer: requests.Response) -> bool:
+    try:
+        content = answer.json()
+    except ValueError:
+        return False
+    return isinstance(content, dict) and "error" in content
 
 
 def _answered(
