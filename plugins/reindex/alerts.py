@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reindex.errors import shown
+from reindex.errors import named, shown
 from reindex.verdict import summary
 
 FAILED, DRIFT, TIMED_OUT, DEADLINE = "failed", "drift", "timed out", "deadline"
@@ -158,7 +158,7 @@ def deadline_alert(dag_run: Mapping[str, object], due: datetime, url: str) -> Al
 
 
 def _why(error: BaseException | str | None) -> str:
-    why = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
+    why = named(error) if isinstance(error, BaseException) else error
     return shown(why or "see its log", quote=False, most=500)
 
 

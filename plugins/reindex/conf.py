@@ -11,11 +11,11 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from reindex.doc_ids import doc_ids_of
 from reindex.doc_types import ALL, doc_type_names
-from reindex.errors import InvalidConf
+from reindex.errors import InvalidConf, InvalidDocType, InvalidKey
 from reindex.job_types import REINDEX_BATCH, check_payload
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
@@ -63,8 +63,8 @@ class RunConf:
 
     @property
     def doc_type(self) -> str:
-        """The one document type of the run, or ``all``."""
-        return self.doc_types[0] if len(self.doc_types) == 1 else ALL
+        """The one document type of the run, or ``all``; empty for one that nobody knows."""
+        return ALL if len(self.doc_types) > 1 else "".join(self.doc_types)
 
     @property
     def full(self) -> bool:
@@ -103,6 +103,27 @@ def parse_conf(raw: Mapping[str, object]) -> RunConf:
     )
     _refuse_contradictions(conf)
     return conf
+
+
+def refused_conf(raw: Mapping[str, object]) -> RunConf:
+    """What stands in for a conf that :func:`parse_conf` refuses, where its run is told of."""
+    try:
+        doc_types = doc_type_names(raw.get("docType") or ALL)
+    except InvalidDocType:
+        doc_types = ()
+    return RunConf(doc_types=doc_types, dry_run=raw.get("dryRun") is True)
+
+
+def refuse_future(conf: RunConf, now: datetime) -> None:
+    """
+    Refuse an ``updatedSince`` that is still to come: nothing changed since, and a run that sends
+    nothing would look like success. An hour ahead may be a clock's or a time zone's doing.
+
+    :raises InvalidConf: names the time
+    """
+    since = conf.updated_since
+    if since and since > now + timedelta(hours=1):
+        raise InvalidConf("updatedSince", since.isoformat(), f"in the past (it is {now:%Y-%m-%d})")
 
 
 def handed_on(conf: RunConf) -> dict[str, object]:
@@ -149,7 +170,7 @@ def _refuse_unknown_keys(raw: Mapping[str, object]) -> None:
             near = difflib.get_close_matches(str(key).lower(), [k.lower() for k in KNOWN_KEYS], 1)
             hint = next((k for k in KNOWN_KEYS if near and k.lower() == near[0]), None)
             known = f"did you mean {hint}?" if hint else f"known keys: {', '.join(KNOWN_KEYS)}"
-            raise InvalidConf(str(key), raw[key], f"a conf key of reindex_batch ({known})")
+            raise InvalidKey(str(key), f"is not a conf key of reindex_batch ({known})")
 
 
 def _doc_ids(given: Mapping[str, object]) -> tuple[tuple[str, ...] | None, int]:
@@ -243,12 +264,13 @@ def _flag(given: Mapping[str, object], key: str) -> bool:
 
 def _refuse_contradictions(conf: RunConf) -> None:
     if conf.redrive and (conf.doc_ids is not None or conf.updated_since):
-        raise InvalidConf(
-            "redrive", conf.redrive, "given together with docIds or updatedSince: it brings its own"
+        raise InvalidKey(
+            "redrive", "cannot be given together with docIds or updatedSince: it brings its own"
         )
     if conf.dry_run and conf.job:
-        raise InvalidConf(
-            "dryRun", True, "given together with jobId: a job asks for work, a dry run does none"
+        raise InvalidKey(
+            "dryRun",
+            "cannot be given together with jobId: a job wants work, a dry run does none",
         )
 
 

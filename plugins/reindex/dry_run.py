@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import zip_longest
 
 from reindex.answers import Reason
@@ -108,27 +107,31 @@ def found_out(
     :param ceiling: the conf's requests per second
     :return: ``requests`` that a real run would make when none has to be repeated,
         ``estimatedSeconds`` and the rate that it is ``basedOn``, or why there is ``noEstimate``,
-        and ``samples``
+        the ``readingSeconds`` that a real run needs as well, and ``samples``
     """
     requests = run.total.wouldSend
     left = run.total_not_reached
-    known = None if left else typical(rates)
+    known = typical(rates) if run.chunks and not left else None
     if known is None:
         seconds, based_on = None, None
     else:
         rate, runs = known
-        seconds = round(requests / min(rate, ceiling or rate), 1)
+        # What is not sent is read all the same: of a run with updatedSince, often nearly all.
+        seconds = round(max(requests / min(rate, ceiling or rate), run.seconds), 1)
         based_on = {"docsPerSecond": round(rate, 1), "runs": runs}
     return {
         "requests": requests,
         "estimatedSeconds": seconds,
         "basedOn": based_on,
-        "noEstimate": None if based_on else _why_none(left),
+        "noEstimate": None if based_on else _why_none(run.chunks, left),
+        "readingSeconds": round(run.seconds, 1),
         "samples": list(samples),
     }
 
 
-def _why_none(not_reached: int) -> str:
+def _why_none(chunks: int, not_reached: int) -> str:
+    if not chunks:
+        return "nothing was planned"
     if not_reached:
         return f"{not_reached} documents were not looked at"
     return "no earlier run that was real, green and large enough"
@@ -141,8 +144,16 @@ def in_words(found: Mapping[str, object]) -> str:
         how_long = f"how long they take is not known: {found['noEstimate']}"
     else:
         assert isinstance(seconds, (int, float))
-        how_long = f"in about {timedelta(seconds=max(1, round(seconds)))} h"
+        how_long = f"in about {_duration(max(1, round(seconds)))}"
     return f"nothing was sent; a real run makes {found['requests']} requests, {how_long}"
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def chunks_to_sample(ledgers: Iterable[ChunkLedger]) -> list[int]:

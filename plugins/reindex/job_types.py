@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from reindex.errors import InvalidConf, UnknownJobType
+from reindex.errors import InvalidConf, InvalidKey, UnknownJobType
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -80,7 +80,7 @@ def check_payload(name: str, payload: object) -> None:
         if error.validator == "required":
             assert isinstance(error.instance, Mapping)
             field = next(key for key in error.validator_value if key not in error.instance)
-            raise InvalidConf(field, None, f"given: a {name} job requires it")
+            raise InvalidKey(field, f"is not given: a {name} job requires it")
         field = error.json_path.removeprefix("$").removeprefix(".") or "payload"
         raise InvalidConf(field, error.instance, f"of type {error.validator_value}")
 

@@ -216,6 +216,21 @@ def test_what_the_banner_says(page: Page, case: str) -> None:
     assert (said["tone"], said["title"], said["todo"]) == (tone, title, todo)
 
 
+def test_whether_it_ran_is_told_by_the_ledgers(page: Page) -> None:
+    """Airflow calls chunks failed that were all done: those of a run that somebody ended."""
+    both_failed = {0: tried("failed"), 1: tried("failed")}
+    assert banner(page, replace(FAILED, tasks=both_failed))["ran"] == (
+        "In part: 1 of 2 chunks went through"
+    )
+
+
+def test_a_plan_that_failed_is_not_taken_for_one_without_chunks(page: Page) -> None:
+    nothing = a_run([], descriptors=None)
+    assert banner(page, reported(nothing, "failed"))["ran"] == "No, nothing was planned"
+    done = a_run([], descriptors=())
+    assert banner(page, reported(done))["ran"] == "Yes; there was no chunk to run"
+
+
 def test_what_fails_meanwhile_is_told_with_its_error(page: Page) -> None:
     said = banner(page, going("failed", "failed"))
     assert said["failed"] == "1 chunk failed"

@@ -127,7 +127,6 @@ def assert_all(output: str, column: str) -> None:
         assert float(row(output, name)[len(columns)]) > 0
     assert f"creator {CREATORS} of {CREATORS}, project {PROJECTS} of {PROJECTS}" in output
     assert "the run: success; the job, as the Jobs service holds it: succeeded" in output
-    assert re.search(f"its report: {REPORT}", output), output
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +185,6 @@ def test_up(tmp_path: Path) -> None:
         assert_all(up.said, "indexed")
         told = re.search(f"\nAirflow: ({REPORT})login: (\\S+), password: (\\S+)\n", up.said)
         assert told, up.said
-        assert f"its report: {told[1]}" in up.said
         assert_shows_the_report(told[1].strip(), user=told[2], password=told[3])
         search = re.search(r"search what was indexed: (\S+)\n", up.said)
         assert search

@@ -160,6 +160,8 @@ def test_documents_that_come_and_go_after_the_plan_are_accounted_for(
         ({"jobId": "j1", "docType": "creator"}, ["docIds", "reindex.batch job requires it"]),
         ({"jobId": "j1", "docIds": ["f" * 24]}, ["docType", "reindex.batch job requires it"]),
         ({"updatedSince": "yesterday"}, ["updatedSince", "'yesterday'", "ISO 8601"]),
+        ({"updatedSince": "2999-01-01"}, ["updatedSince", "'2999-01-01", "is not in the past"]),
+        ({"docTypes": "creator"}, ["'docTypes' is not a conf key", "did you mean docType?"]),
         ({"chunkSize": 0}, ["chunkSize", "0", "whole number"]),
         ({"failureTolerance": 2}, ["failureTolerance", "2", "from 0 to 1"]),
     ],
@@ -174,6 +176,10 @@ def test_bad_conf_is_refused_by_name_and_nothing_is_sent(
     for word in words:
         assert word in str(run.errors["plan"])
         assert word in result["problems"][0]
+    assert "InvalidDocType: InvalidDocType" not in result["summary"]
+    assert result["docType"] == {"user": "", "creator": "creator"}.get(
+        str(conf.get("docType")), "all"
+    )
     # Only the report of the refused job may have been tried.
     assert connected.requests(documents=True)["documents"] == {}
 
@@ -368,6 +374,21 @@ def test_redrive_of_a_run_that_is_not_there(connected: Platform) -> None:
     run = InProcessRun({"redrive": "manual__2020"})
     run.go()
     assert "run id of an earlier run" in str(run.errors["plan"])
+
+
+def test_redrive_leaves_nothing_out_for_its_doc_type(connected: Platform) -> None:
+    connected.put_faults([{"kind": "validation", "docIds": all_ids("projects")[:2]}])
+    first = InProcessRun({"failureTolerance": 0.5}, run_id="first")
+    assert first.go()["failed"] == 2
+    connected.clear_faults()
+    wrong = {"redrive": "first", "docType": "creator"}
+    refused = InProcessRun(wrong, run_id="refused", xcoms=first.xcoms)
+    assert refused.go()["state"] == "failed"
+    assert "docType: 'creator' is not the type of all that first has left to do (project)" in str(
+        refused.errors["plan"]
+    )
+    right = {"redrive": "first", "docType": "project"}
+    assert InProcessRun(right, run_id="right", xcoms=first.xcoms).go()["indexed"] == 2
 
 
 def test_connections_of_the_stack_are_complete(mongo: Mongo, platform: Platform) -> None:

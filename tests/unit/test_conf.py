@@ -198,7 +198,7 @@ def test_no_pasted_id_is_lost_or_made_up(line: list[tuple[str, str, str]]) -> No
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, hint: str) -> None:
     error = refused({key: 1})
     assert error.field == key
-    assert str(error) == f"{key}: 1 is not a conf key of reindex_batch ({hint})"
+    assert str(error) == f"{key!r} is not a conf key of reindex_batch ({hint})"
 
 
 def test_an_unknown_key_is_refused_even_when_null() -> None:
@@ -338,7 +338,7 @@ def test_a_redrive_brings_its_own_documents(more: dict[str, object]) -> None:
 def test_a_dry_run_is_no_job() -> None:
     job: dict[str, object] = {"jobId": "job-1", "docType": "creator", "docIds": [A]}
     error = refused({**job, "dryRun": True})
-    assert (error.field, error.value) == ("dryRun", True)
+    assert error.field == "dryRun"
     assert "jobId" in str(error)
     assert parse_conf({**job, "dryRun": False}).job == JobReference("job-1")
 

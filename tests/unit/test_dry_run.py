@@ -173,10 +173,10 @@ def test_of_many_chunks_only_a_few_are_asked_for_samples() -> None:
     assert chunks_to_sample(reversed(ledgers)) == [0, 200, 400, 600, 800, 1000]
 
 
-def a_run(would_send: int) -> RunLedger:
+def a_run(would_send: int, **changes: float) -> RunLedger:
     counts = {"creator": Counts(expected=would_send, fetched=would_send, wouldSend=would_send)}
     chunk = {"index": 0, "docType": "creator", "offset": 0, "expected": would_send}
-    return run_ledger([chunk], [ChunkLedger(0, counts, complete=True).to_json()])
+    return run_ledger([chunk], [ChunkLedger(0, counts, complete=True, **changes).to_json()])
 
 
 RATES = [RunRate("night-1", 900, 50.0, 1.0), RunRate("night-2", 900, 250.0, 2.0)]
@@ -192,8 +192,28 @@ def test_the_estimate_is_from_the_typical_rate_and_obeys_the_ceiling(
         "estimatedSeconds": seconds,
         "basedOn": {"docsPerSecond": 150.0, "runs": ["night-1", "night-2"]},
         "noEstimate": None,
+        "readingSeconds": 0.0,
         "samples": [{"docType": "creator"}],
     }
+
+
+def test_a_real_run_reads_everything_too_however_little_it_sends() -> None:
+    found = found_out(a_run(1, started=100.0, ended=139.0), RATES, None, [])
+    assert (found["readingSeconds"], found["estimatedSeconds"]) == (39.0, 39.0)
+
+
+def test_without_a_plan_there_is_no_estimate() -> None:
+    found = found_out(run_ledger([], []), RATES, None, [])
+    assert (found["estimatedSeconds"], found["noEstimate"]) == (None, "nothing was planned")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (59, "59 s"), (194, "3 min 14 s"), (3600, "1 h 0 min"), (90_000, "25 h 0 min")],
+)
+def test_the_estimate_is_said_in_units(seconds: float, words: str) -> None:
+    found = {"requests": 1, "estimatedSeconds": seconds, "noEstimate": None}
+    assert in_words(found).endswith(f"in about {words}")
 
 
 def test_a_dry_run_that_did_not_see_everything_estimates_nothing() -> None:

@@ -48,9 +48,9 @@ def test_a_payload_that_the_platform_accepts_is_accepted(payload: object) -> Non
 @pytest.mark.parametrize(
     ("payload", "field", "text"),
     [
-        ({"docIds": []}, "docType", "docType: None is not given: a reindex.batch job requires it"),
-        ({"docType": "creator"}, "docIds", "docIds: None is not given"),
-        ({}, "docType", "docType: None is not given"),
+        ({"docIds": []}, "docType", "'docType' is not given: a reindex.batch job requires it"),
+        ({"docType": "creator"}, "docIds", "'docIds' is not given"),
+        ({}, "docType", "'docType' is not given"),
         ({"docType": 5, "docIds": []}, "docType", "docType: 5 is not of type string"),
         ({"docType": "creator", "docIds": "x"}, "docIds", "docIds: 'x' is not of type array"),
         (

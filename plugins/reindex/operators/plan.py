@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -11,9 +12,9 @@ from airflow.sdk import BaseOperator
 from reindex import connection_ids
 from reindex.answers import Reason
 from reindex.chunks import RedriveChunk, chunk_from, descriptor_of, plan_ranges, plan_slices
-from reindex.conf import RunConf, handed_on, taking_over
-from reindex.doc_types import DOC_TYPES
-from reindex.errors import InvalidConf, PermanentError, ReindexError
+from reindex.conf import RunConf, handed_on, refuse_future, taking_over
+from reindex.doc_types import ALL, DOC_TYPES
+from reindex.errors import InvalidConf, PermanentError, ReindexError, named
 from reindex.garbage_collection import quiet_garbage_collector
 from reindex.ledger import Failure
 from reindex.links import RUN_LINKS
@@ -73,9 +74,10 @@ class PlanReindexOperator(BaseOperator):
         try:
             with errors_logged():
                 conf = run_conf(context)
+                refuse_future(conf, datetime.now(timezone.utc))
                 chunks, facts = self._planned(ti, conf)
         except ReindexError as error:
-            ti.xcom_push(key=PLAN_ERROR, value=f"{type(error).__name__}: {error}")
+            ti.xcom_push(key=PLAN_ERROR, value=named(error))
             raise
         if conf.doc_ids is not None:
             ti.xcom_push(key=PLAN_DOC_IDS, value=list(conf.doc_ids))
@@ -131,6 +133,13 @@ class PlanReindexOperator(BaseOperator):
             RedriveChunk(index, chunk_from(planned[source]).docType, source, documents)
             for index, (source, documents) in enumerate(left.items())
         ]
+        types = {chunk.docType for chunk in chunks}
+        if conf.doc_type != ALL and types - {conf.doc_type}:
+            expected = (
+                f"the type of all that {run_id} has left to do ({', '.join(sorted(types))}): leave "
+                "docType out, a redrive repeats everything that is left"
+            )
+            raise InvalidConf("docType", conf.doc_type, expected)
         return [descriptor_of(chunk) for chunk in chunks]
 
     def _most_chunks(self) -> int:

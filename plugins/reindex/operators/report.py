@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ from airflow.sdk import BaseOperator
 
 from reindex import connection_ids
 from reindex.assets import SEARCH_INDEX, VERIFIED, verified
-from reindex.conf import JobReference, RunConf
+from reindex.conf import JobReference, RunConf, refused_conf
 from reindex.dry_run import Sample, chunks_to_sample, found_out, spread
-from reindex.errors import InvalidConf, ReindexError, RunFailed
+from reindex.errors import InvalidConf, ReindexError, RunFailed, named
 from reindex.ledger import ChunkLedger, Failure
 from reindex.links import RUN_LINKS
 from reindex.metrics import tell_drift, tell_not_reached
@@ -23,6 +24,7 @@ from reindex.operators.run_context import (
     PLAN_TASK,
     REPORT_TASK,
     RUN_RATE,
+    begun_chunks,
     errors_logged,
     job_of_run,
     pulled_chunks,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from reindex.hooks.jobs import JobReport, JobsHook
 
 TOTAL_INDEXED = "totalIndexed"
+# Airflow's longest heartbeat interval by default is 5 s; one that was killed outright leaves none.
+LAST_LEDGERS_SECONDS = 15.0
 REPORTED_KEY = "reported"
 
 
@@ -121,9 +125,14 @@ class ReportReindexOperator(BaseOperator):
         held = hook.job(job.job_id)
         if heard := self._heard(held, result):
             return heard
+        if not held:
+            self.log.warning(
+                "the Jobs service knows no job %s: nobody hears of this run", job.job_id
+            )
+            return report
         self.log.warning(
             "job %s is not leased by this worker any more (%s); the service holds it as %s, "
-            "attempt %s. The reindex itself is not affected: it may be done twice",
+            "attempt %s. What this run did stays done; the job may be done again",
             job.job_id, report.status, held.get("status"), held.get("attempt"),
         )  # fmt: skip
         return report
@@ -159,13 +168,11 @@ def _result(context: Any) -> dict[str, object]:
     try:
         conf, refused = run_conf(context), None
     except ReindexError as error:
-        dry_run = raw_conf(context).get("dryRun") is True
-        conf = RunConf(doc_types=(), dry_run=dry_run)
-        refused = f"{type(error).__name__}: {error}"
+        conf, refused = refused_conf(raw_conf(context)), named(error)
     planned = pulled_chunks(ti, run_id)
     facts = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_FACTS, map_indexes=-1) or {}
     rejected = [Failure(**each) for each in facts.get("rejected", ())]
-    ledgers = pulled_ledgers(ti, run_id) if planned else []
+    ledgers = _last_ledgers(ti, run_id, len(planned)) if planned else []
     run = run_ledger(planned or (), ledgers, rejected)
     if planned is None:
         why = ti.xcom_pull(task_ids=PLAN_TASK, key=PLAN_ERROR, map_indexes=-1) or refused
@@ -177,6 +184,22 @@ def _result(context: Any) -> dict[str, object]:
     if verdict.ok and conf.requests_per_second is None and (rate := rate_of(run_id, run)):
         ti.xcom_push(key=RUN_RATE, value=rate.to_json())
     return run_result(run_id, run, conf, verdict)
+
+
+def _last_ledgers(ti: Any, run_id: str, planned: int) -> list[dict[str, Any]]:
+    """
+    The chunks' ledgers, those of chunks included that are still about to leave them.
+
+    When a person ends a run, Airflow starts the report and tells its running tasks to end at the
+    same time: they hear of it at their next heartbeat, and then keep what they did.
+    """
+    ledgers = pulled_ledgers(ti, run_id)
+    begun = begun_chunks(ti, run_id) if len(ledgers) < planned else 0
+    deadline = time.monotonic() + LAST_LEDGERS_SECONDS
+    while len(ledgers) < begun and time.monotonic() < deadline:
+        time.sleep(1)
+        ledgers = pulled_ledgers(ti, run_id)
+    return ledgers
 
 
 def _found_out(

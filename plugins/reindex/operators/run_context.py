@@ -11,7 +11,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from reindex.chunks import Chunk, RangeChunk, SliceChunk, chunk_from
 from reindex.conf import JobReference, RunConf, job_reference, parse_conf, taking_over
-from reindex.errors import InvalidConf, PermanentError, ReindexError
+from reindex.errors import InvalidConf, PermanentError, ReindexError, named
 from reindex.ledger import ChunkLedger
 from reindex.work import Work, to_drive_again
 
@@ -28,6 +28,8 @@ PLAN_ERROR = "error"
 PLAN_JOB = "job"
 CHUNK_SAMPLES = "samples"
 RUN_RATE = "rate"
+
+_BEGUN = ("running", "failed", "success")
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -82,7 +84,7 @@ def errors_logged() -> Iterator[None]:
     try:
         yield
     except ReindexError as error:
-        log.error("%s: %s", type(error).__name__, error)
+        log.error("%s", named(error))
         raise
 
 
@@ -91,6 +93,12 @@ def pulled_ledgers(ti: Any, run_id: str) -> list[dict[str, Any]]:
     pulled = ti.xcom_pull(task_ids=CHUNK_TASK, run_id=run_id)
     ledgers = pulled if isinstance(pulled, list) else [pulled]
     return [ledger for ledger in ledgers if ledger is not None]
+
+
+def begun_chunks(ti: Any, run_id: str) -> int:
+    """How many of a run's chunks were begun at all, whatever became of them."""
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[CHUNK_TASK], run_ids=[run_id])
+    return sum(state in _BEGUN for state in states.get(run_id, {}).values())
 
 
 def pulled_chunks(ti: Any, run_id: str) -> list[dict[str, Any]] | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from reindex.chunks import Chunk, chunk_from
-from reindex.conf import RunConf, parse_conf
+from reindex.conf import RunConf, parse_conf, refused_conf
 from reindex.errors import ReindexError
 from reindex.ledger import ChunkLedger, Failure
 from reindex.run_ledger import RunLedger, run_ledger
@@ -44,7 +44,9 @@ def run_report(record: RunRecord, now: datetime) -> dict[str, Any]:
         (Failure(**each) for each in record.rejected),
     )
     result = record.result or _result_so_far(record, ledger)
-    planned = record.result is not None or record.descriptors is not None
+    # A report that found no plan has figures, all of them 0. The plan's XCom may be gone later.
+    reported = record.result and (record.result["chunks"] or record.result["planned"])
+    planned = record.descriptors is not None or bool(reported)
     totals = _totals(result) if planned else None
     return {
         "dagId": record.dag_id,
@@ -103,7 +105,7 @@ def _conf_of(record: RunRecord) -> RunConf:
         return parse_conf(record.conf or {})
     except ReindexError:
         # `plan` refused it: plan_error says so.
-        return RunConf(doc_types=(), dry_run=record.dry_run)
+        return refused_conf(record.conf or {})
 
 
 def _verdict(record: RunRecord, result: Mapping[str, Any]) -> dict[str, object] | None:

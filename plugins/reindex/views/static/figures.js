@@ -42,6 +42,7 @@ function basisOf(foundOut, over) {
   if (!foundOut) return over ? "not known: the dry run has no report" : "not known before the end";
   const basis = foundOut.basedOn;
   if (!basis) return `not known: ${foundOut.noEstimate}`;
+  if (foundOut.readingSeconds >= foundOut.estimatedSeconds) return "as long as this dry run took to read everything";
   return `at ${rate(basis.docsPerSecond)} documents a second, as the last ${plural(basis.runs.length, "run")} had`;
 }
 

@@ -55,7 +55,8 @@ function whatFailed(run) {
 }
 
 function chunksEnded(run) {
-  const done = run.chunks.byState.success ?? 0;
+  // By their ledgers: Airflow may call a chunk failed that had done all its work.
+  const done = run.chunks.rows.filter((row) => row.complete).length;
   const count = run.chunks.count;
   if (!count) return run.totals ? "Yes; there was no chunk to run" : "No, nothing was planned";
   if (done === count) return `Yes, ${count === 1 ? "its one chunk" : `all ${number(count)} chunks`}`;

@@ -100,7 +100,7 @@ export const dayOf = (iso) => (iso ? day.format(new Date(iso)) : "");
 export function driftSentence(drift, over) {
   if (drift === null || drift === undefined) return `how stale the index was: not known ${over ? "of this run" : "yet"}`;
   if (!over) return "of the documents sent so far were stale or absent in the index";
-  if (drift === 0) return "the index was current before this run";
+  if (drift === 0) return "every document that was sent was in the index already, as it is";
   if (drift === 1) return "the index held none of these documents as they are now";
-  return "of the documents were stale or absent in the index before this run";
+  return "of the documents that were sent were stale or absent in the index before this run";
 }
