@@ -113,6 +113,8 @@ def _demo(options: argparse.Namespace) -> bool:
         ok = demonstrate(stack)
         if options.stay:
             _stay(stack)
+        else:
+            console.print("`make up` does the same, and leaves the Airflow UI running")
     return ok
 
 
@@ -141,7 +143,6 @@ def demonstrate(stack: Stack, meanwhile: Callable[[RunProgress], None] = lambda 
     _print_problems(result)
     job = stack.platform.call("GET", f"/jobs/{job_id}")
     console.print(f"the run: {state}; the job, as the Jobs service holds it: {job['status']}")
-    console.print(f"its report: {report_url(stack, run_id)}", soft_wrap=True)
     return state == "success" and job["status"] == "succeeded"
 
 

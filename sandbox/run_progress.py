@@ -25,25 +25,33 @@ class RunProgress:
     run_id: str
     planned: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
-    _ended: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    _ended: set[int] = field(default_factory=set)
+    _ledgers: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def update(self) -> None:
-        """Ask Airflow. A chunk's ledger is in its XCom once it ended, before in its state store."""
+        """
+        Ask Airflow. A chunk's ledger is in its XCom once it ended, before in its state store; in
+        the moment between, what was last heard of it holds.
+        """
         if not self.planned:
             for chunk in self.airflow.xcom(DAG_ID, self.run_id, "plan") or ():
                 name = chunk["docType"]
                 self.planned[name] = self.planned.get(name, 0) + chunk["expected"]
         if not self.planned:
             return
-        running: dict[int, Mapping[str, Any]] = {}
         for instance in self.airflow.task_instances(DAG_ID, self.run_id, CHUNK_TASK):
             index, state = instance["map_index"], instance["state"]
             if state == "success" and index not in self._ended:
-                self._ended[index] = self._ledger(f"xcomEntries/return_value?map_index={index}")
+                self._hear(index, f"xcomEntries/return_value?map_index={index}")
+                self._ended.add(index)
             elif state in ("running", "up_for_retry"):
-                running[index] = self._ledger(f"state-store/ledger?map_index={index}")
-        ledgers = [*self._ended.values(), *running.values()]
+                self._hear(index, f"state-store/ledger?map_index={index}")
+        ledgers = self._ledgers.values()
         self.done = {name: sum(_done(each, name) for each in ledgers) for name in self.planned}
+
+    def _hear(self, index: int, path: str) -> None:
+        if ledger := self._ledger(path):
+            self._ledgers[index] = ledger
 
     def _ledger(self, path: str) -> Mapping[str, Any]:
         base = f"dags/{DAG_ID}/dagRuns/{self.run_id}/taskInstances/{CHUNK_TASK}"
