@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -26,7 +27,7 @@ from sandbox.processes import free_port
 from sandbox.seed import DATABASE, generate
 from sandbox.stack import connections_of, http_connection, mongo_connection
 from tests.integration.conftest import CREATORS, PROJECTS
-from tests.integration.in_process_run import InProcessRun, connect
+from tests.integration.in_process_run import FakeTaskInstance, InProcessRun, connect
 
 COUNTED = ("indexed", "ignored", "failed", "unchanged", "missing", "notReached")
 UNKNOWN_ID = "f" * 24
@@ -389,6 +390,34 @@ def test_redrive_leaves_nothing_out_for_its_doc_type(connected: Platform) -> Non
     )
     right = {"redrive": "first", "docType": "project"}
     assert InProcessRun(right, run_id="right", xcoms=first.xcoms).go()["indexed"] == 2
+
+
+def test_a_report_waits_for_the_ledger_that_an_ended_chunk_is_about_to_leave(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow begins the report of a run that a person ended while it tells the chunks to end."""
+    run = InProcessRun({"docType": "creator"})
+    (chunk,) = run.plan()
+    run.chunk(0, chunk)
+    begun = {run.run_id: {"reindex_chunk_0": "failed"}}
+    monkeypatch.setattr(FakeTaskInstance, "get_task_states", lambda *_, **__: begun)
+    key = (run.run_id, "reindex_chunk", 0, "return_value")
+    ledger = run.xcoms.pop(key)
+    later = threading.Timer(0.5, run.xcoms.__setitem__, (key, ledger))
+    later.start()
+    assert run.report()["indexed"] == CREATORS
+    later.join()
+
+
+def test_it_does_not_wait_for_ever_for_a_chunk_that_was_killed_outright(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = InProcessRun({"docType": "creator"})
+    run.plan()
+    begun = {run.run_id: {"reindex_chunk_0": "failed"}}
+    monkeypatch.setattr(FakeTaskInstance, "get_task_states", lambda *_, **__: begun)
+    monkeypatch.setattr("reindex.operators.report.LAST_LEDGERS_SECONDS", 0.5)
+    assert run.report()["notReached"] == CREATORS
 
 
 def test_connections_of_the_stack_are_complete(mongo: Mongo, platform: Platform) -> None:
