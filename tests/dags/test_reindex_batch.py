@@ -196,6 +196,8 @@ REACHED = {
     "chunks.partial_kwargs['discovery_conn_id']": "my_discovery",
     "chunks.partial_kwargs['pool']": "search",
     "chunks.partial_kwargs['max_active_tis_per_dagrun']": 7,
+    # As many at once as that, beside plan and report: Airflow's own default is 16.
+    "dag.max_active_tasks": 9,
     "report.jobs_conn_id": "my_jobs",
     "report.on_failure_callback[0].args[0][0].conn_id": "my_pager",
     "report.on_success_callback[0].args[1]": 0.05,
