@@ -102,7 +102,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
 
 
 def _reason(status: int, content: object) -> Reason:
-    if status == 401 or (status == 403 and _code(content) in _NO_ADMISSION):
+    if status == 401 or (status == 403 and (_error(content) or {}).get("code") in _NO_ADMISSION):
         return Reason.AUTH
     if status == 429:
         return Reason.RATE_LIMITED
@@ -113,9 +113,10 @@ def _reason(status: int, content: object) -> Reason:
     return Reason.VALIDATION if status in _OF_THE_DOCUMENT else Reason.SERVER
 
 
-def _code(content: object) -> object:
+def _error(content: object) -> Mapping[str, object] | None:
+    """The API's own error object; ``None`` where something else answered."""
     error = content.get("error") if isinstance(content, Mapping) else None
-    return error.get("code") if isinstance(error, Mapping) else None
+    return error if isinstance(error, Mapping) else None
 
 
 def _json(body: bytes) -> object:
@@ -127,8 +128,8 @@ def _json(body: bytes) -> object:
 
 def _message(content: object, headers: Mapping[str, str]) -> str | None:
     """The error's code and the fields it names. Its free text may quote the document: left out."""
-    error = content.get("error") if isinstance(content, Mapping) else None
-    if not isinstance(error, Mapping):
+    error = _error(content)
+    if error is None:
         return None
     parts = [str(error.get("code", "error"))]
     details = error.get("details")

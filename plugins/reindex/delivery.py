@@ -218,9 +218,11 @@ class Delivery:
 
 def _remedy(last: Refused | None) -> str:
     """What to look at when the last trouble was that no answer came, or none of the API's."""
-    if last is not None and last.status == 404:
+    if last is None:
+        return ""
+    if last.status == 404:
         return ": is the connection's host the service's address?"
-    if last is None or last.status is not None:
+    if last.status is not None:
         return ""
     if "SSL" in last.message or "Certificate" in last.message:
         return ": is its certificate right, and the connection's extra verify?"

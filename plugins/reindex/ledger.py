@@ -111,7 +111,7 @@ class ChunkLedger:
         is complete: the report fetches a thousand of them, and most have nothing to say.
         """
         form = {each.name: getattr(self, each.name) for each in fields(self)} | {
-            "counts": {name: _nonzero(counts) for name, counts in self.counts.items()},
+            "counts": {name: nonzero(counts) for name, counts in self.counts.items()},
             "failures": [asdict(failure) for failure in self.failures],
             "missing": [list(pair) for pair in self.missing],
             "started": round(self.started, 3),
@@ -173,5 +173,6 @@ def untouched(chunk: Chunk) -> ChunkLedger:
     return ChunkLedger(chunk.index, {chunk.docType: Counts(expected=chunk.expected)})
 
 
-def _nonzero(counts: Counts) -> dict[str, int]:
+def nonzero(counts: Counts) -> dict[str, int]:
+    """The columns that hold any."""
     return {name: number for name, number in asdict(counts).items() if number}

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from reindex.chunks import Chunk, chunk_from
-from reindex.ledger import ChunkLedger, Counts, Failure, came_and_went, settled_by_type, untouched
+from reindex.ledger import (
+    ChunkLedger,
+    Counts,
+    Failure,
+    came_and_went,
+    nonzero,
+    settled_by_type,
+    untouched,
+)
 from reindex.spans import Span, seconds_worked
 
 
@@ -76,7 +84,8 @@ def run_ledger(
     :param rejected: documents that the plan itself found unfit to be in any chunk
     """
     planned = [
-        (chunk, _with_arrivals(chunk, ledger)) for chunk, ledger in _met(descriptors, ledgers)
+        (chunk, _as_if_complete(chunk, ledger))
+        for chunk, ledger in _with_ledgers(descriptors, ledgers)
     ]
     met = [ledger for _, ledger in planned]
     undone = [(chunk, ledger) for chunk, ledger in planned if not ledger.complete]
@@ -106,13 +115,13 @@ def left_undone(
 ) -> dict[int, int]:
     """Chunk index → documents that failed or were not reached; chunks without any are left out."""
     undone: dict[int, int] = {}
-    for chunk, ledger in _met(descriptors, ledgers):
+    for chunk, ledger in _with_ledgers(descriptors, ledgers):
         if ledger.failures or not ledger.complete:
             undone[chunk.index] = ledger.total.failed + max(0, ledger.total.not_reached)
     return undone
 
 
-def _met(
+def _with_ledgers(
     descriptors: Iterable[Mapping[str, object]], ledgers: Iterable[Mapping[str, object]]
 ) -> list[tuple[Chunk, ChunkLedger]]:
     """Every chunk that was planned, and its ledger; one that left none did nothing."""
@@ -121,7 +130,7 @@ def _met(
     return [(chunk, by_index.get(chunk.index) or untouched(chunk)) for chunk in planned]
 
 
-def _with_arrivals(chunk: Chunk, ledger: ChunkLedger) -> ChunkLedger:
+def _as_if_complete(chunk: Chunk, ledger: ChunkLedger) -> ChunkLedger:
     """
     An incomplete chunk's ledger as a complete one's is: what it met beyond what was expected came
     after the plan, and ids of any type are booked under the types found.
@@ -163,4 +172,4 @@ def _spans(ledgers: Iterable[ChunkLedger]) -> dict[str, tuple[Span, ...]]:
 
 
 def _columns(counts: Counts) -> str:
-    return ", ".join(f"{name} {number}" for name, number in asdict(counts).items() if number)
+    return ", ".join(f"{name} {number}" for name, number in nonzero(counts).items())

@@ -76,7 +76,7 @@ class ServiceHealth:
             return Blame.DOCUMENT
         if now < self._patience_until:
             return Blame.NOBODY
-        several = len(self._failing) >= SUSPECT_AFTER_DOCUMENTS
+        several = self.failing >= SUSPECT_AFTER_DOCUMENTS
         return Blame.SERVICE if several else Blame.DOCUMENT
 
     @property

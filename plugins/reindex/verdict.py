@@ -73,11 +73,11 @@ def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
     total = run.total
     sent_and_failed = total.failed - run.failed_by_reason.get(Reason.UNREADABLE.value, 0)
     sent = total.taken + sent_and_failed
+    none_right = total.taken == 0 and (sent > 0 or total.unchanged == 0)
     for failed, of, what in (
         (total.failed, total.fetched, "documents"),
-        (sent_and_failed, sent, "documents that were sent"),
+        (sent_and_failed, sent, "documents to be sent"),
     ):
-        none_right = total.taken == 0 and (sent > 0 or total.unchanged == 0)
         allowed = 0 if none_right else tolerated_failures(of, tolerance)
         if failed > allowed:
             by_reason = sorted(run.failed_by_reason.items())

@@ -122,7 +122,7 @@ def test_what_was_left_out_does_not_outweigh_what_was_sent_in_vain() -> None:
     counts = done(indexed=1, failed=9, unchanged=990)
     (problem,) = problems(a_run(counts, failures=tuple(map(a_failure, ids(9)))))
     assert problem == (
-        "9 of 10 documents that were sent failed (server 9); failureTolerance 0.01 allows 1"
+        "9 of 10 documents to be sent failed (server 9); failureTolerance 0.01 allows 1"
     )
 
 

@@ -150,7 +150,7 @@ class JobsHook(BaseHook):
             said = _answered(endpoint, answer, f"POST {path}", 200)
             return JobReport(shown(said.get("status"), quote=False))
         # With the API's own error: what stands before it answers 404 as well while it restarts.
-        if answer.status_code in (404, 409) and _is_the_apis(answer):
+        if answer.status_code in (404, 409) and "error" in (_json_object(answer) or {}):
             return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
             f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
@@ -253,23 +253,21 @@ def _worker_id(endpoint: Endpoint) -> str:
     return worker_id
 
 
-def _is_the_apis(answer: requests.Response) -> bool:
+def _json_object(answer: requests.Response) -> dict[str, Any] | None:
+    """``None`` where the answer is none: as of what stands before the service."""
     try:
         content = answer.json()
     except ValueError:
-        return False
-    return isinstance(content, dict) and "error" in content
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _answered(
     endpoint: Endpoint, answer: requests.Response, call: str, expected: int
 ) -> dict[str, Any]:
     """The JSON object of an answer that a working service cannot give differently."""
-    try:
-        content = answer.json() if answer.status_code == expected else None
-    except ValueError:
-        content = None
-    if isinstance(content, dict):
+    content = _json_object(answer) if answer.status_code == expected else None
+    if content is not None:
         return content
     raise InvalidConnection(
         f"connection {endpoint.conn_id!r}: {call} at {endpoint.base_url} answered "

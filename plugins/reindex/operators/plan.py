@@ -133,13 +133,7 @@ class PlanReindexOperator(BaseOperator):
             RedriveChunk(index, chunk_from(planned[source]).docType, source, documents)
             for index, (source, documents) in enumerate(left.items())
         ]
-        types = {chunk.docType for chunk in chunks}
-        if conf.doc_type != ALL and types - {conf.doc_type}:
-            expected = (
-                f"the type of all that {run_id} has left to do ({', '.join(sorted(types))}): leave "
-                "docType out, a redrive repeats everything that is left"
-            )
-            raise InvalidConf("docType", conf.doc_type, expected)
+        _refuse_part(conf.doc_type, {chunk.docType for chunk in chunks}, run_id)
         return [descriptor_of(chunk) for chunk in chunks]
 
     def _most_chunks(self) -> int:
@@ -148,6 +142,16 @@ class PlanReindexOperator(BaseOperator):
         from airflow.sdk.configuration import conf  # at run time: it reads files
 
         return int(conf.getint("core", "max_map_length"))
+
+
+def _refuse_part(doc_type: str, left: set[str], run_id: str) -> None:
+    """A redrive with a type that is not that of all that is left would leave something out."""
+    if doc_type != ALL and left - {doc_type}:
+        expected = (
+            f"the type of all that {run_id} has left to do ({', '.join(sorted(left))}): leave "
+            "docType out, a redrive repeats everything that is left"
+        )
+        raise InvalidConf("docType", doc_type, expected)
 
 
 def _object_ids(
