@@ -26,6 +26,7 @@ from reindex.payloads import IndexRequest
 log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 0.1
 
 Checkpoint = Callable[[ChunkLedger], Awaitable[None]]
 OnResult = Callable[[Item, Result], None]
@@ -88,9 +89,7 @@ class Indexer:
             self._employ()
             await self._all_workers_done()
         finally:
-            for task in (saving, *self._workers):
-                task.cancel()
-            await asyncio.gather(saving, *self._workers, return_exceptions=True)
+            await _ended({saving, *self._workers})
             self._fold(also_begun=True)
         self._stop = self._stop or self._delivery.took_none()
         if self._stop is None and (left := self._open.unsettled):
@@ -220,3 +219,17 @@ class Indexer:
                 except Exception:
                     # The next one may succeed; without any, a later attempt only redoes more.
                     log.warning("the ledger could not be saved", exc_info=True)
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """
+    Cancel these, until each has ended.
+
+    Once is not enough to rely on: a cancellation that meets the end of what a task waits for gets
+    lost in some libraries, and a chunk must not hang on it.
+    """
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        ended, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
+        await asyncio.gather(*ended, return_exceptions=True)  # the first error is raised already

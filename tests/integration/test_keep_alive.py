@@ -309,6 +309,34 @@ def test_a_cancelled_post_takes_its_connection_with_it() -> None:
     run(work())
 
 
+@pytest.mark.parametrize("ticks", range(5))
+def test_a_cancellation_that_meets_the_end_of_connecting_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, ticks: int
+) -> None:
+    """A worker whose chunk gives up then would post on for ever."""
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        connected: asyncio.Future[Any] = loop.create_future()
+
+        async def create_connection(*_: object, **__: object) -> Any:
+            return await connected
+
+        monkeypatch.setattr(loop, "create_connection", create_connection)
+        async with KeepAlivePosts(URL("http://127.0.0.1:1/"), {}, 5) as session:
+            post = asyncio.create_task(session.post(BODY))
+            await asyncio.sleep(0.01)
+            connected.set_exception(ConnectionRefusedError())
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            too_late = post.done()
+            post.cancel()
+            with pytest.raises(ConnectionRefusedError if too_late else asyncio.CancelledError):
+                await post
+
+    run(work())
+
+
 def test_ipv6() -> None:
     async def work() -> bytes:
         async with serving(say(answer()), host="::1") as server, posts(server) as session:

@@ -272,6 +272,36 @@ def test_an_indexer_that_is_told_to_stop_before_it_runs_posts_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "seconds", "error"),
+    [(ALL_INDEXED, 30.0, ChunkKilled), (always(NO_CONNECTION), 0.5, ServiceUnavailable)],
+)
+def test_a_cancellation_that_gets_lost_keeps_no_chunk_from_ending(
+    script: Script, seconds: float, error: type[ReindexError]
+) -> None:
+    """As `asyncio.wait_for` loses one before Python 3.12, when it comes together with a result."""
+    bench = Bench(script, seconds=seconds)
+    indexer = Indexer(POLICY, a_ledger(1_000), bench.checkpoint, lambda *_: None)
+    lost = []
+
+    async def post(body: bytes) -> Answer:
+        try:
+            return await bench.api.post(body)
+        except asyncio.CancelledError:
+            lost.append(body)
+            return NO_CONNECTION
+
+    async def index() -> None:
+        asyncio.get_running_loop().call_later(40.0, indexer.stop, ChunkKilled("enough"))
+        await indexer.run(_streamed(pages(requests(1_000))), post)
+
+    with pytest.raises(error):
+        bench.clock.run(index())
+    assert lost
+    assert bench.took < 42
+    assert bench.api.in_flight == 0
+
+
+@pytest.mark.parametrize(
     "answer", [NO_CONNECTION, SERVER_ERROR, Refused(Reason.SERVER, "HTTP 503", 503)]
 )
 def test_a_service_that_is_down_ends_the_chunk_in_seconds(answer: Refused) -> None:

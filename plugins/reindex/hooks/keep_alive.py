@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
 import httptools
 from yarl import URL
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout
 
 # An idle connection is closed by the platform after 5 s; one second of grace keeps us from
 # posting into a connection that is being closed.
@@ -197,14 +203,15 @@ class KeepAlivePosts:
     async def _connect(self) -> _Connection:
         assert self.url.host is not None
         assert self.url.port is not None
-        connecting = self._loop.create_connection(
-            _Connection,
-            self.url.host,
-            self.url.port,
-            ssl=self.ssl_context,
-            happy_eyeballs_delay=0.25,
-        )
-        _, connection = await asyncio.wait_for(connecting, self.timeout)
+        # Not wait_for: before Python 3.12 it loses a cancellation that meets the result.
+        async with timeout(self.timeout):
+            _, connection = await self._loop.create_connection(
+                _Connection,
+                self.url.host,
+                self.url.port,
+                ssl=self.ssl_context,
+                happy_eyeballs_delay=0.25,
+            )
         return connection
 
     async def _end_late_posts(self) -> None:
