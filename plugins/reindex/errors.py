@@ -78,7 +78,7 @@ class InvalidConnection(PermanentError):
 
 
 class AuthRefused(PermanentError):
-    """401 or 403: the token of the connection was refused."""
+    """401, or the service's own 403: the token of the connection was refused."""
 
 
 class RunFailed(PermanentError):

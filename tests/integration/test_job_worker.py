@@ -277,8 +277,10 @@ def test_a_job_that_somebody_else_took_fails_nothing(
     [
         ({"kind": "error", "status": 503}, ServiceUnavailable),
         ({"kind": "error", "status": 401}, AuthRefused),
+        ({"kind": "error", "status": 403}, AuthRefused),
         # A gateway in between, while the service restarts: the job is there all the same.
         ({"kind": "html", "status": 404}, ServiceUnavailable),
+        ({"kind": "html", "status": 403}, ServiceUnavailable),
     ],
 )
 def test_a_result_is_kept_when_the_jobs_service_does_not_hear_it(

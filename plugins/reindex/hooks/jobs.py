@@ -149,8 +149,7 @@ class JobsHook(BaseHook):
         if answer.status_code == 200:
             said = _answered(endpoint, answer, f"POST {path}", 200)
             return JobReport(shown(said.get("status"), quote=False))
-        # With the API's own error: what stands before it answers 404 as well while it restarts.
-        if answer.status_code in (404, 409) and "error" in (_json_object(answer) or {}):
+        if answer.status_code in (404, 409) and _is_own_error(answer):
             return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
             f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
@@ -211,12 +210,12 @@ class JobsHook(BaseHook):
                 f"Jobs service at {endpoint.where} cannot be reached ({type(error).__name__}): "
                 "is it running, and are host and port right?"
             ) from None
-        if response.status_code in (401, 403):
+        if response.status_code == 401 or (response.status_code == 403 and _is_own_error(response)):
             raise AuthRefused(
                 f"Jobs service at {endpoint.where} refused the token ({response.status_code}): "
                 "renew the connection's password"
             )
-        if response.status_code == 429 or response.status_code >= 500:
+        if response.status_code in (403, 429) or response.status_code >= 500:
             raise ServiceUnavailable(
                 f"Jobs service at {endpoint.where} answered {response.status_code} "
                 f"to {method} {path}"
@@ -260,6 +259,11 @@ def _json_object(answer: requests.Response) -> dict[str, Any] | None:
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
+
+
+def _is_own_error(answer: requests.Response) -> bool:
+    """Or else a gateway's in between, which answers 403 and 404 as well while the API restarts."""
+    return "error" in (_json_object(answer) or {})
 
 
 def _answered(
