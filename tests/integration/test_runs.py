@@ -15,11 +15,13 @@ from pymongo import MongoClient
 
 from reindex.errors import (
     AuthRefused,
+    ChunkKilled,
     InvalidConf,
     InvalidConnection,
     ServiceUnavailable,
     SourceUnavailable,
 )
+from reindex.operators.chunk import ReindexChunkOperator
 from sandbox.auth import make_token
 from sandbox.mongo import Mongo
 from sandbox.platform import Platform
@@ -27,7 +29,12 @@ from sandbox.processes import free_port
 from sandbox.seed import DATABASE, generate
 from sandbox.stack import connections_of, http_connection, mongo_connection
 from tests.integration.conftest import CREATORS, PROJECTS
-from tests.integration.in_process_run import FakeTaskInstance, InProcessRun, connect
+from tests.integration.in_process_run import (
+    FakeTaskInstance,
+    InProcessRun,
+    StateStore,
+    connect,
+)
 
 COUNTED = ("indexed", "ignored", "failed", "unchanged", "missing", "notReached")
 UNKNOWN_ID = "f" * 24
@@ -390,6 +397,39 @@ def test_redrive_leaves_nothing_out_for_its_doc_type(connected: Platform) -> Non
     )
     right = {"redrive": "first", "docType": "project"}
     assert InProcessRun(right, run_id="right", xcoms=first.xcoms).go()["indexed"] == 2
+
+
+def test_a_chunk_that_is_killed_before_it_posts_posts_nothing(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = ReindexChunkOperator._post
+
+    def killed(self: ReindexChunkOperator, *args: Any, **kwargs: Any) -> Any:
+        self.on_kill()
+        return post(self, *args, **kwargs)
+
+    monkeypatch.setattr(ReindexChunkOperator, "_post", killed)
+    run = InProcessRun({"docType": "creator"})
+    result = run.go()
+    assert isinstance(run.errors["chunk 0"], ChunkKilled)
+    assert connected.requests(documents=True)["documents"] == {}
+    assert (result["state"], result["notReached"]) == ("failed", CREATORS)
+
+
+def test_a_ledger_that_cannot_be_saved_is_reported_with_what_ended_the_chunk(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("the API server is gone")
+
+    monkeypatch.setattr(StateStore, "set", unreachable)
+    connected.put_faults([{"kind": "error", "status": 401, "after": 20}])
+    run = InProcessRun({"docType": "creator", "maxInFlight": 1})
+    result = run.go()
+    assert isinstance(run.errors["chunk 0"], AuthRefused)
+    assert result["indexed"] == 20
+    assert_balanced(result)
+    assert "the ledger could not be saved" in capfd.readouterr().out
 
 
 def test_a_report_waits_for_the_ledger_that_an_ended_chunk_is_about_to_leave(
