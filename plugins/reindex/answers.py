@@ -89,6 +89,17 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     )
 
 
+def wrong_address(status: int) -> str:
+    """What to look at when what answered so may not be the service at all; else nothing."""
+    if 300 <= status < 400:
+        return (
+            ": it redirects, is the connection's host the service's own address, https:// or not?"
+        )
+    if status in (404, 405) or status < 300:
+        return ": is the connection's host the service's address?"
+    return ""
+
+
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
     """``Retry-After`` in seconds, from either of its forms; ``None`` when absent or unreadable."""
     if value is None:

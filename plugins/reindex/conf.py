@@ -24,6 +24,7 @@ _RUN_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.:+~-]{1,250}", re.ASCII)
 
 FULL, INCREMENTAL = "full", "incremental"
 DEFAULT_CHUNK_SIZE = 5000
+LARGEST_CHUNK = 10_000_000
 MOST_PER_SECOND = 1e6
 DEFAULT_FAILURE_TOLERANCE = 0.01
 
@@ -91,7 +92,7 @@ def parse_conf(raw: Mapping[str, object]) -> RunConf:
         doc_ids=doc_ids,
         duplicates=duplicates,
         updated_since=_updated_since(given),
-        chunk_size=_whole(given, "chunkSize", 1, 10_000_000, DEFAULT_CHUNK_SIZE),
+        chunk_size=_whole(given, "chunkSize", 1, LARGEST_CHUNK, DEFAULT_CHUNK_SIZE),
         job=job,
         failure_tolerance=_tolerance(given),
         max_in_flight=_whole(given, "maxInFlight", 1, 1024, 64),
@@ -123,7 +124,9 @@ def refuse_future(conf: RunConf, now: datetime) -> None:
     """
     since = conf.updated_since
     if since and since > now + timedelta(hours=1):
-        raise InvalidConf("updatedSince", since.isoformat(), f"in the past (it is {now:%Y-%m-%d})")
+        raise InvalidConf(
+            "updatedSince", since.isoformat(), f"in the past (it is {now:%Y-%m-%dT%H:%M%z})"
+        )
 
 
 def handed_on(conf: RunConf) -> dict[str, object]:
@@ -242,7 +245,10 @@ def _rate(given: Mapping[str, object]) -> float | None:
     if "requestsPerSecond" not in given:
         return None
     return _number(
-        given, "requestsPerSecond", lambda n: 0 < n <= MOST_PER_SECOND, "a number above 0"
+        given,
+        "requestsPerSecond",
+        lambda n: 0 < n <= MOST_PER_SECOND,
+        f"a number above 0, {MOST_PER_SECOND:.0f} at most",
     )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from reindex.answers import Accepted, Answer, Reason, Refused
+from reindex.answers import Accepted, Answer, Reason, Refused, wrong_address
 from reindex.concurrency import InFlightLimit
 from reindex.errors import AuthRefused, ReindexError, ServiceUnavailable
 from reindex.folding import Result, failure
@@ -220,10 +220,8 @@ def _remedy(last: Refused | None) -> str:
     """What to look at when the last trouble was that no answer came, or none of the API's."""
     if last is None:
         return ""
-    if last.status == 404:
-        return ": is the connection's host the service's address?"
     if last.status is not None:
-        return ""
+        return wrong_address(last.status)
     if "SSL" in last.message or "Certificate" in last.message:
         return ": is its certificate right, and the connection's extra verify?"
     return ": is it running, and are host and port right?"

@@ -12,9 +12,10 @@ from datetime import timedelta
 
 from reindex import connection_ids
 from reindex.alerts import Channel, channels_of
-from reindex.conf import DEFAULT_CHUNK_SIZE
+from reindex.conf import DEFAULT_CHUNK_SIZE, LARGEST_CHUNK
 
 NO_SCHEDULE = "none"
+MOST = 1e9  # seconds: 30 years
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Deployment:
         schedule = None if said.lower() in ("", NO_SCHEDULE) else said
         return cls(
             schedule=schedule,
-            chunk_size=_whole(environ, "REINDEX_CHUNK_SIZE", cls.chunk_size),
+            chunk_size=_whole(environ, "REINDEX_CHUNK_SIZE", cls.chunk_size, LARGEST_CHUNK),
             parallel_chunks=_whole(environ, "REINDEX_PARALLEL_CHUNKS", cls.parallel_chunks),
             retry_delay=timedelta(
                 seconds=_above_zero(
@@ -65,10 +66,10 @@ class Deployment:
                 )
             ),
             job_poll=_job_poll(environ, cls.job_poll),
-            pool=environ.get("REINDEX_POOL", cls.pool),
-            mongo_conn_id=environ.get("REINDEX_MONGO_CONN_ID", cls.mongo_conn_id),
-            discovery_conn_id=environ.get("REINDEX_DISCOVERY_CONN_ID", cls.discovery_conn_id),
-            jobs_conn_id=environ.get("REINDEX_JOBS_CONN_ID", cls.jobs_conn_id),
+            pool=_name(environ, "REINDEX_POOL", cls.pool),
+            mongo_conn_id=_name(environ, "REINDEX_MONGO_CONN_ID", cls.mongo_conn_id),
+            discovery_conn_id=_name(environ, "REINDEX_DISCOVERY_CONN_ID", cls.discovery_conn_id),
+            jobs_conn_id=_name(environ, "REINDEX_JOBS_CONN_ID", cls.jobs_conn_id),
             alerts=_alerts(environ),
             alert_drift=_alert_drift(environ),
             deadline=_deadline(environ, schedule),
@@ -130,19 +131,27 @@ def _refuse_without_alerts(environ: Mapping[str, str], name: str) -> None:
         raise ValueError(f"environment variable {name} is set, and REINDEX_ALERTS names nobody")
 
 
-def _above_zero(environ: Mapping[str, str], name: str, default: float) -> float:
+def _above_zero(environ: Mapping[str, str], name: str, default: float, most: float = MOST) -> float:
     text = environ.get(name, str(default))
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < 1e9:
-        raise ValueError(f"environment variable {name} is {text!r}, expected a number above 0")
+    if not 0 < number <= most:
+        raise ValueError(
+            f"environment variable {name} is {text!r}, "
+            f"expected a number above 0, {most:.0f} at most"
+        )
     return number
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
-    number = _above_zero(environ, name, default)
+def _name(environ: Mapping[str, str], name: str, default: str) -> str:
+    """Empty is left out, as compose and charts write what is not set."""
+    return environ.get(name, "").strip() or default
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, most: float = MOST) -> int:
+    number = _above_zero(environ, name, default, most)
     if number != int(number):
         raise ValueError(
             f"environment variable {name} is {environ[name]!r}, expected a whole number"

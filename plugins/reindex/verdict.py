@@ -69,6 +69,7 @@ def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
     """
     Judged by what was read and by what was sent. ``updatedSince`` leaves most out, and these must
     not outweigh that hardly any of the others got through; what cannot be read was never sent.
+    Where nothing got through at all, no share of it may fail.
     """
     total = run.total
     sent_and_failed = total.failed - run.failed_by_reason.get(Reason.UNREADABLE.value, 0)
@@ -82,10 +83,9 @@ def _too_many_failed(run: RunLedger, tolerance: float) -> list[str]:
         if failed > allowed:
             by_reason = sorted(run.failed_by_reason.items())
             reasons = ", ".join(f"{name} {number}" for name, number in by_reason)
-            return [
-                f"{failed} of {of} {what} failed ({reasons}); "
-                f"failureTolerance {tolerance:g} allows {allowed}"
-            ]
+            limit = f"failureTolerance {tolerance:g} allows {allowed}"
+            why = "not one got through" if none_right else limit
+            return [f"{failed} of {of} {what} failed ({reasons}); {why}"]
     return []
 
 

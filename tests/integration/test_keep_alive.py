@@ -289,6 +289,28 @@ def test_a_post_that_is_not_answered_ends_in_time_and_its_connection_with_it() -
     assert connections == 2
 
 
+def test_connecting_takes_its_time_from_the_whole_posts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    async def work() -> float:
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+
+        async def slowly(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0.4)
+            return await connect(*args, **kwargs)
+
+        async with serving(never) as server, posts(server, timeout=0.6) as session:
+            monkeypatch.setattr(loop, "create_connection", slowly)
+            began = loop.time()
+            with pytest.raises(asyncio.TimeoutError):
+                await session.post(BODY)
+            return loop.time() - began
+
+    assert 0.55 < run(work()) < 0.9
+
+
 def test_a_cancelled_post_takes_its_connection_with_it() -> None:
     async def work() -> None:
         arrived = asyncio.Event()

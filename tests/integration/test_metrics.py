@@ -125,6 +125,16 @@ def test_a_run_that_fails_speaks_too(connected: Platform, statsd: StatsdListener
     assert "airflow.reindex.latency.p99" in statsd.names()
 
 
+def test_a_dry_run_counts_nothing_not_even_what_it_did_not_reach(
+    connected: Platform, statsd: StatsdListener
+) -> None:
+    run = InProcessRun({"docType": "creator", "dryRun": True})
+    run.plan()  # and its chunk never begins
+    assert run.report()["notReached"] == 60
+    InProcessRun({"docType": "project", "dryRun": True}).go()
+    assert not [name for name in settled(statsd).names() if ".documents." in name]
+
+
 def test_packets_do_not_grow_with_the_documents(
     connected: Platform, statsd: StatsdListener
 ) -> None:

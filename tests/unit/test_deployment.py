@@ -59,7 +59,7 @@ def test_a_run_on_demand_only_has_no_schedule(text: str) -> None:
     assert Deployment.from_environment({"REINDEX_SCHEDULE": text}).schedule is None
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "", "nan", "inf", "1e9"])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "", "nan", "inf", "2e9"])
 @pytest.mark.parametrize(
     "variable",
     [
@@ -72,6 +72,18 @@ def test_a_run_on_demand_only_has_no_schedule(text: str) -> None:
 def test_a_number_that_cannot_be_used_is_named_with_its_variable(variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=f"{variable} is '{text}', expected a number above 0"):
         Deployment.from_environment({variable: text})
+
+
+def test_a_chunk_that_no_run_would_take_is_refused_when_the_dag_file_is_parsed() -> None:
+    with pytest.raises(ValueError, match="above 0, 10000000 at most"):
+        Deployment.from_environment({"REINDEX_CHUNK_SIZE": "10000001"})
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_name_that_is_left_empty_is_left_out(text: str) -> None:
+    """As compose and charts write what is not set; an empty pool would hold no task ever."""
+    names = ("POOL", "MONGO_CONN_ID", "DISCOVERY_CONN_ID", "JOBS_CONN_ID")
+    assert Deployment.from_environment({f"REINDEX_{name}": text for name in names}) == Deployment()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "nan"])

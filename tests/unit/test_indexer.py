@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reindex.answers import IGNORED, INDEXED, Accepted, Answer, Reason, Refused
+from reindex.answers import IGNORED, INDEXED, Accepted, Answer, Reason, Refused, answer_of
 from reindex.chunks import LOWEST_ID
 from reindex.concurrency import START_LIMIT
 from reindex.delivery import Delivery, PostPolicy
@@ -387,6 +387,20 @@ def test_a_service_that_is_down_is_named_also_when_there_are_few_documents(count
         "and are host and port right?"
     )
     assert ledger.total == Counts(expected=count, fetched=count, failed=count)
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (308, "it redirects, is the connection's host the service's own address, https:// or not?"),
+        (200, "is the connection's host the service's address?"),
+        (405, "is the connection's host the service's address?"),
+    ],
+)
+def test_what_may_not_be_the_service_at_all_is_named(status: int, remedy: str) -> None:
+    bench = Bench(always(answer_of(status, {"Content-Type": "text/html"}, b"<html>")))
+    bench.index(pages(requests(100)), fails=ServiceUnavailable)
+    assert str(bench.stopped).endswith(f" (text/html)): {remedy}")
 
 
 @pytest.mark.parametrize("name", ["SSLCertVerificationError", "ClientConnectorCertificateError"])

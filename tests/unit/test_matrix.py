@@ -54,24 +54,23 @@ def matrix(folder: Path, **environment: str) -> tuple[int, list[str], str]:
     return done.returncode, made, done.stderr.strip()
 
 
-@pytest.mark.parametrize("ci", ["true", ""])
-def test_both_ends_are_tested_where_they_are_there(folder: Path, ci: str) -> None:
+def test_both_ends_are_tested_where_they_are_there(folder: Path) -> None:
     for version in ("3.10", "3.13"):
         program(folder, f"python{version}", PYTHON)
-    assert matrix(folder, CI=ci) == (0, BOTH, "")
+    assert matrix(folder) == (0, BOTH, "")
 
 
-def test_no_python_is_fetched_in_ci_neither(folder: Path) -> None:
+def test_no_python_is_fetched(folder: Path) -> None:
     program(folder, "python3.10", PYTHON)
     program(folder, "uv", '#!/bin/sh\necho "$@" >> asked\necho /fetched/python3.13\n')
-    assert matrix(folder, CI="true")[1] == BOTH[:1]
+    assert matrix(folder)[1] == BOTH[:1]
     assert not (folder / "asked").exists()
 
 
 @pytest.mark.parametrize("tests", ["0", "1"])
 def test_what_cannot_be_had_is_said_last_however_the_tests_end(folder: Path, tests: str) -> None:
     program(folder, "python3", PYTHON)
-    code, made, said = matrix(folder, CI="true", TESTS=tests)
+    code, made, said = matrix(folder, TESTS=tests)
     assert made == ["environment: python3 constraints-lowest.txt"]
     assert said.startswith("!!! NOT TESTED: Python 3.10 is not on this machine")
     assert "Python 3.13 is not on this machine" in said

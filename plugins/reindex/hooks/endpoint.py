@@ -17,7 +17,7 @@ from reindex.errors import InvalidConnection, shown
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TIMEOUT = 10.0
+DEFAULT_TIMEOUT, MOST_SECONDS = 10.0, 3600
 EXTRAS = ("timeout", "verify", "cert", "proxy", "workerId")
 
 
@@ -137,8 +137,11 @@ def _seconds(conn_id: str, value: object) -> float:
         seconds = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise _invalid(conn_id, f"extra timeout is {shown(value)}, expected seconds above 0")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise _invalid(
+            conn_id,
+            f"extra timeout is {shown(value)}, expected seconds above 0, {MOST_SECONDS} at most",
+        )
     return seconds
 
 

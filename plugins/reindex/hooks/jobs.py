@@ -12,6 +12,7 @@ from airflow.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from reindex import connection_ids
+from reindex.answers import wrong_address
 from reindex.conf import JobReference, job_reference
 from reindex.errors import (
     AuthRefused,
@@ -153,6 +154,7 @@ class JobsHook(BaseHook):
             return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
             f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
+            f"{wrong_address(answer.status_code)}"
         )
 
     def _job(self, endpoint: Endpoint, job_id: str, attempts: int | None = None) -> dict[str, Any]:

@@ -169,12 +169,13 @@ class KeepAlivePosts:
         :raises asyncio.TimeoutError: no complete answer within the time-out
         :raises OSError: no connection, or one that was lost; ``ssl.SSLError`` is one too
         """
+        deadline = self._loop.time() + self.timeout  # connecting is part of it
         connection = self._idle_connection() or await self._connect()
         if connection.transport is None:  # a server that goes down may accept and reset at once
             raise ConnectionResetError("closed before the request was sent")
         connection.reusable = False
         connection.waiter = self._loop.create_future()
-        connection.deadline = self._loop.time() + self.timeout
+        connection.deadline = deadline
         self._busy.add(connection)
         try:
             connection.transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))

@@ -20,8 +20,3 @@ def run_report_url(base_url: str, dag_id: str, run_id: str) -> str:
     """
     run = f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
     return f"{base_url.rstrip('/')}/{run}/plugin/{RUN_ROUTE}"
-
-
-def history_url(base_url: str) -> str:
-    """The history inside the Airflow UI."""
-    return f"{base_url.rstrip('/')}/plugin/{HISTORY_ROUTE}"

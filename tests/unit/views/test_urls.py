@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reindex.views.urls import HISTORY_ROUTE, PREFIX, RUN_ROUTE, history_url, run_report_url
+from reindex.views.urls import HISTORY_ROUTE, PREFIX, RUN_ROUTE, run_report_url
 
 RUN = "manual__2026-11-23T20:22:32.206981+00:00"
 QUOTED = "manual__2026-11-23T20%3A22%3A32.206981%2B00%3A00"
@@ -28,10 +28,6 @@ def test_no_run_id_leaves_its_place_in_the_address() -> None:
         run_report_url("", "a", "x/../../y?z#")
         == "/dags/a/runs/x%2F..%2F..%2Fy%3Fz%23/plugin/reindex-run"
     )
-
-
-def test_history_url() -> None:
-    assert history_url("https://host/airflow/") == "https://host/airflow/plugin/reindex-history"
 
 
 def test_the_plugin_registers_these_routes() -> None:
