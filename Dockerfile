@@ -11,17 +11,22 @@ USER 50000
 
 COPY --chown=airflow:0 requirements.txt constraints.txt /opt/airflow/
 
-# apache-airflow and the two providers that Celery needs stand among the roots although the image
-# has them: pip then solves for them too, and refuses a lock that does not fit them, instead of
-# changing Airflow's version or a library below a provider unseen. The last line stops the build
-# when Airflow is another version afterwards or a part that the services need no longer imports.
-RUN pip install --no-cache-dir \
+# What the image has stays as Apache tested it together; what it lacks comes in the versions of the
+# lock. apache-airflow and the providers that the services need stand among the roots although the
+# image has them: pip then solves for them too, and refuses what does not fit them. The last line
+# stops the build when Airflow is another version afterwards or such a part no longer imports.
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+RUN pip list --format=freeze | cut -d= -f1 | tr '_.' '-' | sed 's/.*/^&==/' > /tmp/image \
+    && grep -ivf /tmp/image /opt/airflow/constraints.txt > /tmp/lock \
+    && pip install --no-cache-dir \
         "apache-airflow==${AIRFLOW_VERSION}" \
         apache-airflow-providers-celery \
+        apache-airflow-providers-fab \
         apache-airflow-providers-postgres \
         -r /opt/airflow/requirements.txt \
-        -c /opt/airflow/constraints.txt \
-    && python -c "import os, airflow, airflow.providers.celery.executors.celery_executor, asyncpg, psycopg2, redis, airflow.providers.mongo.hooks.mongo, fastapi, uvicorn, jwt; assert airflow.__version__ == os.environ['AIRFLOW_VERSION'], airflow.__version__"
+        -c /tmp/lock \
+    && rm /tmp/image /tmp/lock \
+    && python -c "import os, airflow, airflow.providers.celery.executors.celery_executor, asyncpg, psycopg2, redis, airflow.providers.fab.auth_manager.fab_auth_manager, airflow.providers.mongo.hooks.mongo, fastapi, uvicorn, jwt; assert airflow.__version__ == os.environ['AIRFLOW_VERSION'], airflow.__version__"
 
 COPY --chown=airflow:0 config/ /opt/airflow/config/
 COPY --chown=airflow:0 plugins/ /opt/airflow/plugins/

@@ -77,6 +77,7 @@ there would be more than `max_map_length` (1024) of them, and so does the list.
 | figure | goal | measured: median (least–most) | | turns | on | command |
 | --- | --- | --- | --- | --- | --- | --- |
 """
+TABLE_BEGINS = HEAD.splitlines(keepends=True)[-1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,13 +109,16 @@ def measured(names: Iterable[str]) -> Iterator[Figure]:
 
 
 def with_rows_of(figures: Iterable[Figure], page: str) -> str:
-    """The page with these figures in the place of what their programs wrote, else at its end."""
+    """
+    The page with these figures in the place of what their programs wrote, else at its end; what
+    stands above the table is written anew as well.
+    """
     by_command: dict[str, str] = {}
     for figure in figures:
         command = f"`{figure.command}`"
         by_command[command] = by_command.get(command, "") + _row(figure)
-    text = ""
-    for line in page.splitlines(keepends=True):
+    text = _head()
+    for line in page.partition(TABLE_BEGINS)[2].splitlines(keepends=True):
         command = line.split("|")[-2].strip() if line.startswith("|") else ""
         if command not in by_command:
             text += line
@@ -126,12 +130,15 @@ def with_rows_of(figures: Iterable[Figure], page: str) -> str:
 
 def table(figures: Iterable[Figure]) -> str:
     """The whole page."""
-    head = HEAD.format(
+    return _head() + "".join(map(_row, figures))
+
+
+def _head() -> str:
+    return HEAD.format(
         cpus=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
     )
-    return head + "".join(map(_row, figures))
 
 
 def _row(figure: Figure) -> str:

@@ -112,9 +112,10 @@ def _verdict() -> dict[str, Param]:
             minimum=0,
             maximum=1,
             title="Share of documents that may fail",
-            description="0.01 is 1 %, rounded up to whole documents; 0 tolerates none. Above it "
-            "the run is red. A chunk ends early above it as well when the causes may pass, such as "
-            "time-outs; documents that are refused for good are named first, all of them.",
+            description="0.01 is 1 %, rounded up to whole documents; 0 tolerates none, nor does a "
+            "run in which nothing got through. Above it the run is red. A chunk ends early above "
+            "it as well when the causes may pass, such as time-outs; documents that are refused "
+            "for good are named first, all of them.",
             section=VERDICT,
         ),
         "allowEmpty": Param(

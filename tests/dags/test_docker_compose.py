@@ -243,8 +243,7 @@ def test_the_image_installs_the_lock_and_holds_the_package() -> None:
     lines = dockerfile()
     install = next(line for line in lines if "pip install" in line)
     assert '"apache-airflow==${AIRFLOW_VERSION}"' in install
-    assert re.search(r"-r \S*/requirements\.txt\b", install)
-    assert re.search(r"-c \S*/constraints\.txt\b", install)
+    assert re.search(r"-r \S*/requirements\.txt -c /tmp/lock\b", re.sub(r"\s+", " ", install))
     copied = {
         source.strip("/"): line.split()[-1]
         for line in lines
@@ -257,6 +256,24 @@ def test_the_image_installs_the_lock_and_holds_the_package() -> None:
     assert "*" in ignored
     assert {line[1:] for line in ignored if line.startswith("!")} == set(copied)
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_image_keeps_what_it_has_and_pins_what_it_lacks(tmp_path: Path) -> None:
+    """The step before the installation, with a pip that lists a few packages."""
+    install = next(line for line in dockerfile() if "pip install" in line)
+    step = install.removeprefix("RUN ").partition("&& pip install")[0]
+    step = step.replace("/opt/airflow/", f"{ROOT}/").replace("/tmp/", f"{tmp_path}/")
+    there = ("SQLAlchemy", "typing_extensions", "python-dateutil", "msgspec")
+    pip = tmp_path / "pip"
+    pip.write_text(f"#!/bin/sh\nprintf '%s==1.0\\n' {' '.join(there)}\n")
+    pip.chmod(0o700)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-ec", step], check=True, env={"PATH": path})
+    whole = re.findall(r"^([^=#]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    pinned = re.findall(r"^([^=#]+)==", (tmp_path / "lock").read_text(), re.MULTILINE)
+    kept = {"sqlalchemy", "typing-extensions", "python-dateutil", "msgspec"}
+    assert kept < set(whole)
+    assert pinned == [name for name in whole if name not in kept]
 
 
 def test_a_volume_of_the_image_belongs_to_airflow_from_the_start() -> None:

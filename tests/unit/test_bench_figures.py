@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PROGRAMS, main, table, with_rows_of
+from bench import REPOSITORY
+from bench.__main__ import HEAD, PROGRAMS, main, table, with_rows_of
 from bench.descriptor_bytes import largest, xcom_bytes
 from bench.figures import Figure, Goal, Spread, interleaved, ratios
 from bench.target_server import ANSWER, BODY, Timing, options_parser, request_size, timing_of
@@ -104,6 +106,15 @@ def test_a_run_by_name_writes_its_own_rows_only(
     monkeypatch.setattr("bench.__main__.TABLE", page)
     assert main(["x"]) == 0
     assert page.read_text() == table([FIGURE, other])
+
+
+def test_what_stands_above_the_table_is_what_the_program_says() -> None:
+    page = table([FIGURE])
+    outdated = page.replace("A ratio", "An old sentence.\n\nA ratio")
+    assert with_rows_of([], outdated) == page
+    said = [re.escape(part) for part in re.split(r"\{\w+\}", HEAD)]
+    written = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert re.match(".*".join(said), written)
 
 
 def test_a_new_figure_comes_to_the_end_of_the_page() -> None:
