@@ -70,11 +70,13 @@ class Delivery:
     The way to the service, which all workers of a chunk share: its rate, its limit, its health.
 
     :param give_up: called with the reason once there is no sense in posting on
+    :param failed_before: ids of documents that failed in an earlier attempt or run
     """
 
     policy: PostPolicy
     post: Post
     give_up: Callable[[ReindexError], None]
+    failed_before: frozenset[str] = frozenset()
     requests: int = field(default=0, init=False)
     retries: int = field(default=0, init=False)
     _last_trouble: Refused | None = None
@@ -83,7 +85,7 @@ class Delivery:
     def __post_init__(self) -> None:
         self.limit = InFlightLimit(self.policy.max_in_flight)
         self._pace = Pace(self.policy.requests_per_second)
-        self._health = ServiceHealth()
+        self._health = ServiceHealth(self.failed_before, few=self.policy.most_failures)
         self._doubting = asyncio.Lock()
 
     def answered_since(self, time: float) -> bool:
@@ -122,8 +124,9 @@ class Delivery:
             if not answer.reason.transient:
                 return self._refused_for_good(document, answer, sent, now)
             self._note_trouble(document, answer, sent, now)
-            spent = document.attempts >= self.policy.max_attempts
-            blame = await self._blame(document, spent, now)
+            most = self._most_attempts(document, answer)
+            spent = document.attempts >= most
+            blame = await self._blame(document, most, now)
             if blame is Blame.SERVICE:
                 story = f"{self._health.story(now)}{_remedy(answer)}"
                 self.give_up(ServiceUnavailable(f"{self.policy.where}: {story}"))
@@ -135,7 +138,13 @@ class Delivery:
             if blame is Blame.NOBODY and turn_over:
                 return None
 
-    async def _blame(self, document: Posting, spent: bool, now: float) -> Blame:
+    def _most_attempts(self, document: Posting, answer: Refused) -> int:
+        """One that hangs again, as it did before, holds its worker less often."""
+        if answer.reason is Reason.TIMEOUT and document.request.doc_id in self.failed_before:
+            return min(ATTEMPTS_A_TURN, self.policy.max_attempts)
+        return self.policy.max_attempts
+
+    async def _blame(self, document: Posting, most_attempts: int, now: float) -> Blame:
         """
         Who is to blame. In doubt, a document that was taken before is the proof.
 
@@ -146,7 +155,7 @@ class Delivery:
         """
         blame = self._health.blame(now, document.first_sent)
         up = self._health.answered_since(document.last_sent)
-        last_ones = document.attempts >= self.policy.max_attempts - 1
+        last_ones = document.attempts >= most_attempts - 1
         in_doubt = last_ones and blame is Blame.DOCUMENT and not up and self._taken is not None
         if blame is Blame.SERVICE or in_doubt:
             up = await self._takes_again_what_it_took()
@@ -155,6 +164,7 @@ class Delivery:
                 return Blame.NOBODY if nobody else Blame.SERVICE
             blame = Blame.DOCUMENT
         document.seen_up += last_ones and up
+        spent = document.attempts >= most_attempts
         once = spent and self._taken is not None and document.seen_up < 2
         return Blame.NOBODY if once else blame
 
@@ -204,6 +214,7 @@ class Delivery:
         self._health.failed(doc_id, answer.message, now, answer.retry_after, took=now - sent)
         # The one document that hangs again and again says nothing of how much there is room for.
         hung = answer.reason is Reason.TIMEOUT and document.attempts == 1
+        hung = hung and doc_id not in self.failed_before
         if hung or answer.reason is Reason.RATE_LIMITED or answer.status == 503:
             self.limit.overloaded()
         if answer.retry_after and answer.retry_after > LONGEST_PATIENCE:

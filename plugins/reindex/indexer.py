@@ -38,8 +38,9 @@ class Indexer:
     Indexes the pages of one chunk.
 
     :param ledger: what earlier attempts of the chunk are accountable for
-    :param failed_before: documents whose failing again is no news: it does not make the chunk give
-        up, or a few bad ones would keep it from ever getting to those behind them
+    :param failed_before: documents whose failing again is no news: neither does it make the chunk
+        give up, nor does it speak against the service, or a few bad ones would keep the chunk from
+        ever getting to those behind them
     :param checkpoint: called about once a second with the ledger so far
     :param on_result: called with each item and what it came to
     """
@@ -78,7 +79,7 @@ class Indexer:
             into :attr:`ledger`, which holds good whatever is raised
         :raises LedgerImbalance: a document that was read came to no result
         """
-        self._delivery = Delivery(self.policy, post, self._give_up)
+        self._delivery = Delivery(self.policy, post, self._give_up, self.failed_before)
         self._pages = pages
         self._loading, self._stopping = asyncio.Lock(), asyncio.Event()
         self._loop = asyncio.get_running_loop()

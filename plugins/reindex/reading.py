@@ -33,10 +33,9 @@ def pages_of(
     """
     What the chunk still has to do, as pages.
 
-    First the documents that an earlier attempt failed to post; these do not move the position.
+    At the end the documents that an earlier attempt failed to post: bad ones keep nobody waiting
+    there, and they do not move the position.
     """
-    for doc_type, again in worth_another_try(ledger).items():
-        yield from _list_pages(source, doc_type, again, updated_since, lambda _: None)
     position = ledger.position
     if not isinstance(position, str):
         done = position or 0
@@ -46,6 +45,8 @@ def pages_of(
     if work.id_range is not None:
         after = position if isinstance(position, str) else work.id_range.after
         yield from _range_pages(source, work.id_range, after, updated_since)
+    for doc_type, again in worth_another_try(ledger).items():
+        yield from _list_pages(source, doc_type, again, updated_since, lambda _: None)
 
 
 def _list_pages(

@@ -69,7 +69,7 @@ def to_drive_again(work: Work, ledger: ChunkLedger | None) -> Work:
 
 
 def worth_another_try(ledger: ChunkLedger) -> dict[str, list[str]]:
-    """By document type, the failed ids that the next attempt of the same chunk begins with."""
+    """By document type, the failed ids that the next attempt of the same chunk ends with."""
     again: dict[str, list[str]] = {}
     for failure in ledger.failures:
         reason = Reason(failure.reason)

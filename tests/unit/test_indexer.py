@@ -795,6 +795,32 @@ def test_documents_that_failed_before_keep_no_attempt_from_those_behind_them() -
     assert total.not_reached > 0
 
 
+@pytest.mark.parametrize("answer", [SERVER_ERROR, TIMED_OUT])
+@pytest.mark.parametrize("others", [0, 1_500])
+def test_the_few_that_failed_before_do_not_pass_for_a_service_that_is_down(
+    answer: Refused, others: int
+) -> None:
+    """A redrive begins with them; after a cut in the end, only they may be left of a chunk."""
+    bad = ids(POLICY.most_failures)
+    bench = Bench(
+        lambda doc_id, _: answer if doc_id in bad else INDEXED, failed_before=frozenset(bad)
+    )
+    if answer is TIMED_OUT:
+        bench.api.slow = dict.fromkeys(bad, 10.0)
+    total = bench.index(pages(requests(len(bad) + others))).total
+    assert (total.failed, total.indexed) == (len(bad), others)
+    assert bench.took < 150
+
+
+@pytest.mark.parametrize("answer", [NO_CONNECTION, SERVER_ERROR])
+def test_many_that_failed_before_and_fail_all_over_again_are_a_service_that_is_down(
+    answer: Refused,
+) -> None:
+    bench = Bench(always(answer), failed_before=frozenset(ids(5_000)))
+    bench.index(pages(requests(5_000)), fails=ServiceUnavailable)
+    assert 10 <= bench.took < 25
+
+
 def test_a_document_is_not_blamed_when_the_service_comes_back_just_before_the_proof() -> None:
     """Its last attempt was lost to the outage, and the one that proves the service up was not."""
     for tenths in range(20, 90):

@@ -1,4 +1,4 @@
-"""The pages of a chunk's work: first what failed before, then the list, then the range."""
+"""The pages of a chunk's work: the list, then the range, then what failed before."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_a_redrive_left_behind_its_after_is_not_read_again() -> None:
     assert met(read(source, work, a_ledger(2))) == ids(2, 8)
 
 
-def test_what_failed_of_passing_causes_comes_first_and_does_not_move_the_position() -> None:
+def test_what_failed_of_passing_causes_comes_last_and_does_not_move_the_position() -> None:
     source = FakeSource({"creator": ids(6)})
     failures = (
         a_failure(hex_id(2)),
@@ -88,8 +88,8 @@ def test_what_failed_of_passing_causes_comes_first_and_does_not_move_the_positio
     )
     ledger = a_ledger(6, failures=failures, position=hex_id(5))
     pages = read(source, Work("creator", (), RANGE), ledger)
-    assert met(pages) == [hex_id(2), hex_id(4), hex_id(6)]
-    assert positions(pages) == [None, None, hex_id(6)]
+    assert met(pages) == [hex_id(6), hex_id(2), hex_id(4)]
+    assert positions(pages) == [hex_id(6), None, None]
 
 
 def test_updated_since_reaches_ranges_and_lists() -> None:

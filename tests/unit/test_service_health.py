@@ -106,6 +106,26 @@ def test_a_short_retry_after_does_not_shorten_patience() -> None:
     assert health.blame(BEGAN + 60, BEGAN - 1) is Blame.NOBODY
 
 
+@pytest.mark.parametrize(
+    ("again", "new", "blame"),
+    [
+        (range(20), (), Blame.DOCUMENT),
+        (range(20), range(30, 32), Blame.DOCUMENT),
+        (range(20), range(30, 33), Blame.SERVICE),
+        (range(21), (), Blame.SERVICE),
+    ],
+)
+def test_the_few_that_failed_before_are_no_sign(
+    again: Iterable[int], new: Iterable[int], blame: Blame
+) -> None:
+    health = ServiceHealth(frozenset(f"doc-{number}" for number in range(25)), few=20)
+    for number in (*again, *new):
+        health.failed(f"doc-{number}", "HTTP 500", BEGAN, None, A_MOMENT)
+    assert health.blame(PATIENCE_ENDS, BEGAN - 1) is blame
+    assert health.failing == len([*again, *new])
+    assert health.nothing_got_through is (bool(new) or blame is Blame.SERVICE)
+
+
 def test_nothing_got_through_says_whether_any_document_was_ever_dealt_with() -> None:
     assert not ServiceHealth().nothing_got_through
     health = failing([1])
