@@ -223,6 +223,10 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes
         reset,
         say(b"SSH-2.0-OpenSSH\r\n"),
         say(answer(b"x" * 1_100_000)),
+        say(b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 1_100_000),
+        say(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        ),
     ],
     ids=[
         "closed half way",
@@ -231,7 +235,9 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes
         "closed after 100",
         "reset",
         "not HTTP",
-        "endless",
+        "endless body",
+        "endless header",
+        "another protocol",
     ],
 )
 def test_a_broken_answer_is_an_error_of_the_connection(answering: Answering) -> None:

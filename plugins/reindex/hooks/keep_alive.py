@@ -51,6 +51,7 @@ class _Connection(asyncio.Protocol):
         self.deadline = 0.0
         self.idle_since = 0.0
         self.reusable = False
+        self.received = 0
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body = bytearray()
@@ -76,8 +77,14 @@ class _Connection(asyncio.Protocol):
         if self.waiter is None:  # nobody asked: not a server to go on talking to
             self.abort()
             return
+        self.received += len(data)
+        if self.received > MOST_ANSWER_BYTES:
+            self.fail(ConnectionError("the answer is too large"))
+            return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail(ConnectionError("the answer switches to another protocol"))
         except httptools.HttpParserError:
             self.fail(ConnectionError("the answer is not HTTP"))
 
@@ -98,8 +105,6 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body += body
-        if len(self._body) > MOST_ANSWER_BYTES:
-            self.fail(ConnectionError("the answer is too large"))
 
     def on_message_complete(self) -> None:
         self._ends_with_connection = False
@@ -173,7 +178,7 @@ class KeepAlivePosts:
         connection = self._idle_connection() or await self._connect()
         if connection.transport is None:  # a server that goes down may accept and reset at once
             raise ConnectionResetError("closed before the request was sent")
-        connection.reusable = False
+        connection.reusable, connection.received = False, 0
         connection.waiter = self._loop.create_future()
         connection.deadline = deadline
         self._busy.add(connection)
