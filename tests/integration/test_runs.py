@@ -21,6 +21,7 @@ from reindex.errors import (
     ServiceUnavailable,
     SourceUnavailable,
 )
+from reindex.hooks.source import SourceHook
 from reindex.operators.chunk import ReindexChunkOperator
 from sandbox.auth import make_token
 from sandbox.mongo import Mongo
@@ -430,6 +431,37 @@ def test_a_ledger_that_cannot_be_saved_is_reported_with_what_ended_the_chunk(
     assert result["indexed"] == 20
     assert_balanced(result)
     assert "the ledger could not be saved" in capfd.readouterr().out
+
+
+def test_a_chunk_keeps_its_ledger_before_it_closes_a_source_that_may_hang(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = InProcessRun({"docType": "creator", "maxInFlight": 1})
+    kept: list[Any] = []
+    close = SourceHook.__exit__
+
+    def closing(self: SourceHook, *error: Any) -> None:
+        kept.append(run.ledger())
+        close(self, *error)
+
+    connected.put_faults([{"kind": "error", "status": 401, "after": 20}])
+    [chunk] = run.plan()
+    monkeypatch.setattr(SourceHook, "__exit__", closing)
+    assert not run.chunk(0, chunk)
+    assert kept == [run.ledger()]
+    assert kept[0]["counts"]["creator"]["indexed"] == 20
+
+
+def test_a_chunk_that_is_done_does_not_fail_when_only_its_tidying_up_does(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise ConnectionError("the API server is gone")
+
+    monkeypatch.setattr(StateStore, "clear", unreachable)
+    run = InProcessRun({"docType": "creator"})
+    assert run.go()["indexed"] == CREATORS
+    assert run.errors == {}
 
 
 def test_a_report_waits_for_the_ledger_that_an_ended_chunk_is_about_to_leave(

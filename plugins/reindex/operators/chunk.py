@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,13 @@ from reindex.ledger import ChunkLedger, Failure
 from reindex.links import RUN_LINKS
 from reindex.metrics import ChunkMeter
 from reindex.operators.run_context import CHUNK_SAMPLES, errors_logged, run_conf, work_of
-from reindex.operators.saved_ledger import STATE_KEY, begun_ledger, save, save_from_loop
+from reindex.operators.saved_ledger import (
+    STATE_KEY,
+    begun_ledger,
+    forget,
+    save,
+    save_from_loop,
+)
 from reindex.pages import Item, Page
 from reindex.proof import proven
 from reindex.reading import pages_of
@@ -102,17 +109,20 @@ class ReindexChunkOperator(BaseOperator):
         failed_before = work.failed_before.union(failure.docId for failure in begun.failures)
         post = partial(self._post, failed_before=failed_before)
         work_off = self._dry_run if conf.dry_run else post
-        try:
-            with SourceHook(self.mongo_conn_id) as mongo:
+        with ExitStack() as opened:
+            try:
+                mongo = opened.enter_context(SourceHook(self.mongo_conn_id))
                 pages = pages_of(mongo, work, begun, conf.updated_since)
                 with quiet_garbage_collector():
                     done = work_off(context, conf, chunk, begun, pages)
                 ledger = proven(mongo, work, done)
-        except BaseException as error:
-            kept = self._worker.ledger if self._worker else begun
-            self._keep(context, chunk, kept, error)
-            raise
-        store.clear()
+            except BaseException as error:
+                # Before the source is closed: where it hangs, that takes longer than Airflow waits
+                # between SIGTERM and SIGKILL.
+                kept = self._worker.ledger if self._worker else begun
+                self._keep(context, chunk, kept, error)
+                raise
+        forget(store)
         ledger = replace(ledger, complete=True, ended=time.time())
         self._log_summary(chunk, ledger)
         return ledger.to_json()
@@ -231,7 +241,7 @@ class ReindexChunkOperator(BaseOperator):
         """What was done stays known: for the next attempt, and for the report if there is none."""
         if isinstance(error, LedgerImbalance):
             # No document of it is known to be done: another attempt, or a redrive, reads it all.
-            context["task_state_store"].clear()
+            forget(context["task_state_store"])
             new = begun_ledger(None, chunk)
             ledger = replace(new, started=ledger.started, requests=ledger.requests)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any
 
 from reindex.chunks import Chunk
 from reindex.ledger import ChunkLedger, untouched
+
+log = logging.getLogger(__name__)
 
 STATE_KEY = "ledger"
 
@@ -29,6 +32,17 @@ def save(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
     """For the next attempt, and for whoever looks on. The store is Airflow's, of this task only."""
     saved = replace(ledger, ended=time.time())
     store.set(STATE_KEY, {"chunk": chunk.label, **saved.to_json()})
+
+
+def forget(store: Any) -> None:
+    """
+    Of a chunk that is done, or that has to be read anew. Where it cannot be forgotten it fails no
+    chunk that is done; the next attempt of another finds again what was wrong with it.
+    """
+    try:
+        store.clear()
+    except Exception:
+        log.warning("the ledger that was saved could not be cleared", exc_info=True)
 
 
 async def save_from_loop(store: Any, chunk: Chunk, ledger: ChunkLedger) -> None:
