@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
+from pymongo.errors import AutoReconnect, CursorNotFound, NetworkTimeout, PyMongoError
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -283,6 +283,28 @@ def test_a_read_by_ids_that_is_lost_is_done_again(
         held = index.documents("project")
     expected = expected_index(mongo.uri)["project"]
     assert {key: (each.payload, each.updatedAt) for key, each in held.items()} == expected
+
+
+@pytest.mark.parametrize("doc_ids", [None, 3])
+def test_a_mongo_that_hangs_is_named_after_two_time_outs(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch, doc_ids: int | None
+) -> None:
+    ids = [str(each["_id"]) for each in generate("projects", CREATORS, PROJECTS)]
+    run = InProcessRun(CONF if doc_ids is None else {**CONF, "docIds": ids[:doc_ids]})
+    [chunk] = run.plan()
+    asked = []
+
+    def hangs(*_: Any, **__: Any) -> Any:
+        asked.append(1)
+        raise NetworkTimeout("127.0.0.1:27017: timed out")
+
+    monkeypatch.setattr(Collection, "find_raw_batches", hangs)
+    assert not run.chunk(0, chunk)
+    error = run.errors["chunk 0"]
+    assert isinstance(error, SourceUnavailable)
+    assert "(connection 'marketplace_mongo'): reading projects was lost" in str(error)
+    assert "no answer within 60 s (the connection's extra socketTimeoutMS)" in str(error)
+    assert len(asked) == 2
 
 
 def test_a_read_that_never_brings_anything_is_not_believed(

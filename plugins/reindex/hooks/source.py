@@ -19,6 +19,7 @@ from pymongo.errors import (
     ConfigurationError,
     CursorNotFound,
     InvalidName,
+    NetworkTimeout,
     PyMongoError,
 )
 
@@ -36,6 +37,8 @@ logging.getLogger("pymongo.command").setLevel(logging.INFO)
 PAGE_SIZE = 500
 # How often a lost cursor is opened again without having brought a single document.
 MOST_REOPENS = 5
+# One that hangs takes a whole time-out each time.
+MOST_REOPENS_AFTER_TIMEOUT = 1
 
 _ONLY_IDS = ["_id"]
 _T = TypeVar("_T")
@@ -62,9 +65,11 @@ class SourceHook(MongoHook):
         except AirflowConfigException as error:
             raise InvalidConnection(f"connection {mongo_conn_id!r}: {error}") from None
         check_connection(mongo_conn_id, self.connection)
-        # A server that is not there is named in ten seconds, and one that hangs in a minute.
+        # A server that is not there is named in ten seconds, and one that hangs in two minutes.
         self.extras.setdefault("serverSelectionTimeoutMS", 10_000)
         self.extras.setdefault("socketTimeoutMS", 60_000)
+        # What is lost is read again here: pymongo would double each wait.
+        self.extras.setdefault("retryReads", False)
 
     def ids(self, doc_type: DocType) -> Iterator[list[object]]:
         """Every ``_id``, ascending, in batches: a covered scan of the ``_id`` index."""
@@ -149,7 +154,10 @@ class SourceHook(MongoHook):
             )
             return [found for batch in batches for found in decoded(batch)]
 
-        return self._named(lambda: _again_when_lost(read))
+        try:
+            return self._named(lambda: _again_when_lost(read))
+        except (AutoReconnect, CursorNotFound) as error:
+            raise self._lost(collection, error) from error
 
     def _scan(
         self,
@@ -178,11 +186,13 @@ class SourceHook(MongoHook):
                 )
                 lost = error
             idle_reopens = 0 if progressed else idle_reopens + 1
+            if lost is not None and idle_reopens > _most_reopens(lost):
+                raise self._lost(collection, lost) from lost
             if idle_reopens > MOST_REOPENS:
                 raise SourceUnavailable(
                     f"{self._where}: reading {collection} brings no more documents, though it "
                     f"holds some behind {bounds.get('$gt')}"
-                ) from lost
+                )
             if lost is not None:
                 time.sleep(min(5.0, 0.25 * 2**idle_reopens))
 
@@ -240,6 +250,15 @@ class SourceHook(MongoHook):
             raise InvalidConnection(f"{self._where} cannot be used as it is: {error}") from None
         return collection.with_options(codec_options=OPTIONS)
 
+    def _lost(self, collection: str, error: PyMongoError) -> SourceUnavailable:
+        seconds = float(self.extras["socketTimeoutMS"]) / 1000
+        why = (
+            f"no answer within {seconds:g} s (the connection's extra socketTimeoutMS)"
+            if isinstance(error, NetworkTimeout)
+            else type(error).__name__
+        )
+        return SourceUnavailable(f"{self._where}: reading {collection} was lost repeatedly: {why}")
+
     @property
     def _where(self) -> str:
         port = f":{self.connection.port}" if self.connection.port else ""
@@ -262,15 +281,20 @@ def _bounds(first: str, until: str | None, after: str | None) -> dict[str, objec
 
 def _again_when_lost(read: Callable[[], _T]) -> _T:
     """A read that asks for ids may simply be done again when its cursor is lost."""
-    for attempt in range(MOST_REOPENS):
+    attempt = 0
+    while True:
         try:
             return read()
         except (AutoReconnect, CursorNotFound) as error:
-            if is_no_server(error):
+            attempt += 1
+            if is_no_server(error) or attempt > _most_reopens(error):
                 raise
             log.warning("a read by ids was lost (%s), done again", type(error).__name__)
-            time.sleep(min(5.0, 0.25 * 2**attempt))
-    return read()
+            time.sleep(min(5.0, 0.125 * 2**attempt))
+
+
+def _most_reopens(lost: PyMongoError) -> int:
+    return MOST_REOPENS_AFTER_TIMEOUT if isinstance(lost, NetworkTimeout) else MOST_REOPENS
 
 
 def _id_of(found: Found) -> object:
