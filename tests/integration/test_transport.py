@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -69,7 +70,14 @@ def answering(
     """A server on loopback: its address, and what it heard."""
     heard: list[str] = []
     told = {"heard": heard, "status": status, "body": body.encode(), "headers_sent": headers}
-    handler = type("Handler", (Answers,), told)
+    with listening(type("Handler", (Answers,), told), tls) as address:
+        yield address, heard
+
+
+@contextmanager
+def listening(
+    handler: type[BaseHTTPRequestHandler], tls: tuple[Path, Path] | None = None
+) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls:
@@ -82,7 +90,7 @@ def answering(
     thread.start()
     scheme = "https" if tls else "http"
     try:
-        yield f"{scheme}://127.0.0.1:{server.server_port}", heard
+        yield f"{scheme}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -95,7 +103,7 @@ def test_the_jobs_service_is_verified_before_it_sees_the_token(
     monkeypatch.setattr("reindex.hooks.jobs.QUICK_ATTEMPTS", 1)
     with answering(tls=certificate) as (address, heard):
         connection("jobs_api", conn_type="http", host=address, password=TOKEN)
-        with pytest.raises(ServiceUnavailable, match="SSLError") as refused:
+        with pytest.raises(ServiceUnavailable, match="cannot be spoken to over TLS") as refused:
             JobsHook().succeed(JOB, {})
         assert heard == []
         assert TOKEN not in str(refused.value)
@@ -103,6 +111,52 @@ def test_the_jobs_service_is_verified_before_it_sees_the_token(
         connection("jobs_api", conn_type="http", host=address, password=TOKEN, extra=trusted)
         assert JobsHook().succeed(JOB, {}).status == "succeeded"
         assert heard == [f"/jobs/job-1/succeed Bearer {TOKEN}"]
+
+
+def test_the_jobs_service_is_called_through_the_connections_proxy(connection: Any) -> None:
+    with answering() as (proxy, heard):
+        extra = {"proxy": proxy}
+        connection(
+            "jobs_api", conn_type="http", host="http://jobs.test", password=TOKEN, extra=extra
+        )
+        assert JobsHook().succeed(JOB, {}).status == "succeeded"
+    assert heard == [f"http://jobs.test/jobs/job-1/succeed Bearer {TOKEN}"]
+
+
+class Dribbles(BaseHTTPRequestHandler):
+    """Answers a byte at a time: each comes in time, the whole does not."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        """Not into the tests' output."""
+
+
+def test_a_time_out_holds_for_the_whole_of_a_call(connection: Any) -> None:
+    with listening(Dribbles) as address:
+        connection(
+            "jobs_api", conn_type="http", host=address, password=TOKEN, extra={"timeout": 0.5}
+        )
+        began = time.monotonic()
+        with pytest.raises(ServiceUnavailable, match=r"no whole answer within 0\.5 s"):
+            JobsHook().lease(1)
+        assert time.monotonic() - began < 3
+
+
+def test_an_answer_has_a_limit(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reindex.hooks.http_call.MOST_ANSWER_BYTES", 10)
+    monkeypatch.setattr("reindex.hooks.jobs.QUICK_ATTEMPTS", 1)
+    with answering() as (address, _):
+        connection("jobs_api", conn_type="http", host=address, password=TOKEN)
+        with pytest.raises(ServiceUnavailable, match="DecodingError"):
+            JobsHook().succeed(JOB, {})
 
 
 def test_a_redirect_does_not_take_the_token_elsewhere(connection: Any) -> None:

@@ -21,7 +21,9 @@ from reindex.chunks import descriptor_of, plan_slices
 from reindex.conf import RunConf, job_reference, parse_conf
 from reindex.doc_types import DOC_TYPES
 from reindex.errors import InvalidConf
+from reindex.hooks.endpoint import Endpoint
 from reindex.hooks.jobs import JobsHook
+from reindex.hooks.keep_alive import HttpAnswer
 from reindex.hooks.source import SourceHook
 from reindex.leased_jobs import conf_of, leased_jobs
 from reindex.ledger import ChunkLedger
@@ -64,14 +66,15 @@ def sent_requests() -> Iterator[list[requests.PreparedRequest]]:
     """What the Jobs hook would send; every call is answered with an empty object."""
     sent: list[requests.PreparedRequest] = []
 
-    def send(method: str, url: str, **options: Any) -> Any:
-        request = requests.Request(method, url, headers=options["headers"], json=options["json"])
+    def send(endpoint: Endpoint, _: str, method: str, path: str, **options: Any) -> HttpAnswer:
+        url = endpoint.base_url + path
+        request = requests.Request(method, url, headers=options["headers"], json=options["body"])
         sent.append(request.prepare())
-        return SimpleNamespace(status_code=200, json=dict)
+        return HttpAnswer(200, {}, b"{}")
 
     with (
         patch("reindex.hooks.endpoint.BaseHook.get_connection", lambda _: SERVICE),
-        patch("reindex.hooks.jobs.requests.request", send),
+        patch("reindex.hooks.jobs.call_once", send),
     ):
         yield sent
 

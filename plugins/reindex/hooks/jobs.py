@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import requests
 from airflow.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -22,6 +22,8 @@ from reindex.errors import (
     shown,
 )
 from reindex.hooks.endpoint import Endpoint, endpoint_of
+from reindex.hooks.http_call import call_once
+from reindex.hooks.keep_alive import HttpAnswer
 from reindex.job_types import REINDEX_BATCH
 from reindex.leased_jobs import LeasedJob, leased_jobs
 
@@ -128,17 +130,17 @@ class JobsHook(BaseHook):
         path = f"/jobs/{job.job_id}/{verb}"
         retrying = _quickly(QUICK_ATTEMPTS)
 
-        def post(worker_id: str | None) -> requests.Response:
+        def post(worker_id: str | None) -> HttpAnswer:
             worker_id = worker_id or _worker_id(endpoint)
             return self._call(endpoint, "POST", path, body, worker_id, attempts=1)
 
-        def report() -> JobReport | requests.Response:
+        def report() -> JobReport | HttpAnswer:
             if retrying.statistics["attempt_number"] > 1:
                 held = self._job(endpoint, job.job_id, attempts=1)
                 if all(held.get(key) == said for key, said in held_as.items()):
                     return JobReport(shown(held.get("status"), quote=False))
             answer = post(job.worker_id)
-            if answer.status_code == 409 and job.worker_id not in (None, _worker_id(endpoint)):
+            if answer.status == 409 and job.worker_id not in (None, _worker_id(endpoint)):
                 # The connection's worker id was changed since: the lease may have been taken again
                 # under the new one.
                 answer = post(None)
@@ -147,20 +149,20 @@ class JobsHook(BaseHook):
         answer = retrying(report)
         if isinstance(answer, JobReport):
             return answer
-        if answer.status_code == 200:
+        if answer.status == 200:
             said = _answered(endpoint, answer, f"POST {path}", 200)
             return JobReport(shown(said.get("status"), quote=False))
-        if answer.status_code in (404, 409) and _is_own_error(answer):
-            return JobReport(f"{answer.status_code} on {verb}", lease_lost=True)
+        if answer.status in (404, 409) and _is_own_error(answer):
+            return JobReport(f"{answer.status} on {verb}", lease_lost=True)
         raise ServiceUnavailable(
-            f"Jobs service at {endpoint.where} answered {answer.status_code} to POST {path}"
-            f"{wrong_address(answer.status_code)}"
+            f"Jobs service at {endpoint.where} answered {answer.status} to POST {path}"
+            f"{wrong_address(answer.status)}"
         )
 
     def _job(self, endpoint: Endpoint, job_id: str, attempts: int | None = None) -> dict[str, Any]:
         path = f"/jobs/{job_id}"
         response = self._call(endpoint, "GET", path, None, None, attempts=attempts)
-        if response.status_code != 200:
+        if response.status != 200:
             return {}
         return _answered(endpoint, response, f"GET {path}", 200)
 
@@ -173,7 +175,7 @@ class JobsHook(BaseHook):
         worker_id: str | None,
         *,
         attempts: int | None = None,
-    ) -> requests.Response:
+    ) -> HttpAnswer:
         """One call, with a few quick attempts; Airflow's own retries bridge a longer outage."""
         headers = endpoint.headers | ({"X-Worker-Id": worker_id} if worker_id else {})
         retrying = _quickly(attempts or QUICK_ATTEMPTS)
@@ -186,47 +188,18 @@ class JobsHook(BaseHook):
         path: str,
         body: dict[str, object] | None,
         headers: dict[str, str],
-    ) -> requests.Response:
-        try:
-            response = requests.request(
-                method,
-                endpoint.base_url + path,
-                json=body,
-                headers=headers,
-                timeout=endpoint.timeout,
-                verify=endpoint.verify,
-                cert=_requests_cert(endpoint),
-                # The connection alone says by what way, and with which token: no proxy of the
-                # process's environment, and no login of a ~/.netrc in the token's place.
-                proxies=dict.fromkeys(("http", "https", "all"), endpoint.proxy or ""),
-                auth=_as_it_is,
-                allow_redirects=False,
-            )
-        except requests.exceptions.SSLError as error:
-            raise ServiceUnavailable(
-                f"Jobs service at {endpoint.where} cannot be spoken to over TLS "
-                f"({type(error).__name__}): is its certificate right, and the extra verify?"
-            ) from None
-        except requests.RequestException as error:
-            raise ServiceUnavailable(
-                f"Jobs service at {endpoint.where} cannot be reached ({type(error).__name__}): "
-                "is it running, and are host and port right?"
-            ) from None
-        if response.status_code == 401 or (response.status_code == 403 and _is_own_error(response)):
+    ) -> HttpAnswer:
+        answer = call_once(endpoint, "Jobs service", method, path, headers=headers, body=body)
+        if answer.status == 401 or (answer.status == 403 and _is_own_error(answer)):
             raise AuthRefused(
-                f"Jobs service at {endpoint.where} refused the token ({response.status_code}): "
+                f"Jobs service at {endpoint.where} refused the token ({answer.status}): "
                 "renew the connection's password"
             )
-        if response.status_code in (403, 429) or response.status_code >= 500:
+        if answer.status in (403, 429) or answer.status >= 500:
             raise ServiceUnavailable(
-                f"Jobs service at {endpoint.where} answered {response.status_code} "
-                f"to {method} {path}"
+                f"Jobs service at {endpoint.where} answered {answer.status} to {method} {path}"
             )
-        return response
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+        return answer
 
 
 def _quickly(attempts: int) -> Retrying:
@@ -238,13 +211,6 @@ def _quickly(attempts: int) -> Retrying:
     )
 
 
-def _requests_cert(endpoint: Endpoint) -> str | tuple[str, str] | None:
-    if endpoint.cert is None:
-        return None
-    cert, key = endpoint.cert
-    return (cert, key) if key else cert
-
-
 def _worker_id(endpoint: Endpoint) -> str:
     worker_id = endpoint.worker_id or DEFAULT_WORKER_ID
     try:
@@ -254,28 +220,26 @@ def _worker_id(endpoint: Endpoint) -> str:
     return worker_id
 
 
-def _json_object(answer: requests.Response) -> dict[str, Any] | None:
+def _json_object(answer: HttpAnswer) -> dict[str, Any] | None:
     """``None`` where the answer is none: as of what stands before the service."""
     try:
-        content = answer.json()
-    except ValueError:
+        content = json.loads(answer.body)
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
 
-def _is_own_error(answer: requests.Response) -> bool:
+def _is_own_error(answer: HttpAnswer) -> bool:
     """Or else a gateway's in between, which answers 403 and 404 as well while the API restarts."""
     return "error" in (_json_object(answer) or {})
 
 
-def _answered(
-    endpoint: Endpoint, answer: requests.Response, call: str, expected: int
-) -> dict[str, Any]:
+def _answered(endpoint: Endpoint, answer: HttpAnswer, call: str, expected: int) -> dict[str, Any]:
     """The JSON object of an answer that a working service cannot give differently."""
-    content = _json_object(answer) if answer.status_code == expected else None
+    content = _json_object(answer) if answer.status == expected else None
     if content is not None:
         return content
     raise InvalidConnection(
         f"connection {endpoint.conn_id!r}: {call} at {endpoint.base_url} answered "
-        f"{answer.status_code}, expected {expected} with JSON: is host the Jobs service's address?"
+        f"{answer.status}, expected {expected} with JSON: is host the Jobs service's address?"
     )
