@@ -60,7 +60,8 @@ with DAG(
     # Airflow's own default of 16 would hold back more chunks than that.
     max_active_tasks=DEPLOYMENT.parallel_chunks + 2,
     dagrun_timeout=DEPLOYMENT.run_timeout,
-    on_failure_callback=[report_time_out, partial(alert_timed_out, DEPLOYMENT.alerts)],
+    # Airflow gives them 50 s together, and a Jobs service that hangs may take most of these.
+    on_failure_callback=[partial(alert_timed_out, DEPLOYMENT.alerts), report_time_out],
     deadline=nightly_deadline(DEPLOYMENT),
     params=PARAMS,
     default_args={

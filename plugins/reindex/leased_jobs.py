@@ -7,6 +7,7 @@ higher attempt. The run ids tell: `job__<jobId>__<attempt>`, one for each attemp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -148,6 +149,23 @@ def lease_limit(active_runs: int, open_chunks: int) -> int:
     """
     left = LEASE_SECONDS * USED_SHARE - active_runs * RUN_SECONDS - open_chunks * CHUNK_SECONDS
     return max(0, min(MOST_LEASED, int(left / (RUN_SECONDS + CHUNK_SECONDS))))
+
+
+def failure_of_run(run_id: str, said: str) -> str:
+    """What a job is told of a run that failed; :func:`run_that_failed` reads it."""
+    return f"run {run_id}: {said}"
+
+
+def run_that_failed(held: Mapping[str, object]) -> str | None:
+    """
+    The run that reported the failure that a job bears.
+
+    :param held: the job, as the Jobs service holds it
+    """
+    error = held.get("lastError")
+    message = str(error.get("message", "")) if isinstance(error, Mapping) else ""
+    named = re.match(r"run (\S+): ", message)
+    return named[1] if named else None
 
 
 def batches(run_ids: list[str], most: int = 100) -> Iterator[list[str]]:

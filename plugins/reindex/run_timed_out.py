@@ -13,6 +13,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 TIMED_OUT = "timed_out"
+# With the time-out of 10 s and the look in between, half a minute at the most.
+ATTEMPTS = 2
 
 
 def report_time_out(context: Mapping[str, Any]) -> None:
@@ -33,5 +35,7 @@ def report_time_out(context: Mapping[str, Any]) -> None:
         f"reindex run {dag_run.run_id} took longer than its dagrun_timeout and was ended; "
         f'{{"redrive": "{dag_run.run_id}"}} goes on with what is left'
     )
-    told = JobsHook(Deployment.from_environment().jobs_conn_id).fail(job, message)
+    told = JobsHook(Deployment.from_environment().jobs_conn_id).fail(
+        job, message, attempts=ATTEMPTS
+    )
     log.info("job %s: %s", job.job_id, told.status)

@@ -35,8 +35,8 @@ def test_schedule_and_runs(dag: Any) -> None:
     assert dag.max_active_runs == 1
     assert dag.dagrun_timeout == timedelta(hours=12)
     assert [_name(each) for each in dag.on_failure_callback] == [
-        "report_time_out",
         "alert_timed_out",
+        "report_time_out",
     ]
     assert dag.deadline is None
 
@@ -188,7 +188,7 @@ REACHED = {
     "dag.dagrun_timeout.total_seconds()": 7200,
     "dag.deadline[0].interval.total_seconds()": 9900,
     "dag.deadline[0].callback.kwargs['channels']": "webhook:my_pager",
-    "dag.on_failure_callback[1].args[0][0].conn_id": "my_pager",
+    "dag.on_failure_callback[0].args[0][0].conn_id": "my_pager",
     "plan.retry_delay.total_seconds()": 5,
     "plan.mongo_conn_id": "my_mongo",
     "plan.jobs_conn_id": "my_jobs",

@@ -18,6 +18,8 @@ from airflow.sdk import Variable
 from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
+from reindex.leased_jobs import LeasedJob
+from reindex.operators.lease import LeaseJobsOperator
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
 from reindex.run_timed_out import TIMED_OUT, report_time_out
 from sandbox.mongo import Mongo
@@ -519,6 +521,37 @@ def test_a_wrong_address_is_for_a_person(
     connect(monkeypatch, {"jobs_api": elsewhere})
     with pytest.raises(InvalidConnection, match="answered 404, expected 200 with JSON"):
         InProcessWorker().poll()
+
+
+def test_a_failed_job_that_comes_back_while_its_run_still_sends_alerts_gets_another_run(
+    connected: Platform,
+) -> None:
+    """The first has reported, and will not do so again."""
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    [first] = worker.poll()
+    connected.put_faults([{"kind": "auth_expires"}])
+    assert worker.run(first)["state"] == "failed"
+    connected.clear_faults()
+    worker.airflow.runs[first] = "running"
+    time.sleep(0.2)
+    assert worker.poll() == [f"job__{job_id}__3"]
+
+
+def test_a_job_whose_later_run_goes_on_is_left_to_it(connected: Platform) -> None:
+    """An earlier run's failure is what the job bears, and that run is over."""
+    job_id = connected.enqueue(PAYLOAD)
+    worker = InProcessWorker()
+    [first] = worker.poll()
+    connected.put_faults([{"kind": "auth_expires"}])
+    worker.run(first)
+    connected.clear_faults()
+    time.sleep(0.2)
+    [second] = worker.poll()
+    worker.airflow.runs[second] = "running"
+    job = LeasedJob(job_id, 4, PAYLOAD)
+    lease = LeaseJobsOperator(task_id="lease", run_dag_id="reindex_batch")
+    assert lease._goes_on(worker.airflow, JobsHook(), job, None)
 
 
 def test_a_lost_answer_costs_the_job_its_lease_and_not_more(forgetful: Platform) -> None:

@@ -9,14 +9,15 @@ import pytest
 
 from reindex.conf import JobReference
 from reindex.hooks.jobs import JobReport, JobsHook
-from reindex.run_timed_out import report_time_out
+from reindex.run_timed_out import ATTEMPTS, report_time_out
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[JobReference, str]]:
     said: list[tuple[JobReference, str]] = []
 
-    def fail(self: JobsHook, job: JobReference, message: str) -> JobReport:
+    def fail(self: JobsHook, job: JobReference, message: str, *, attempts: int) -> JobReport:
+        assert attempts == ATTEMPTS
         said.append((job, message))
         return JobReport("queued")
 

@@ -105,17 +105,22 @@ class JobsHook(BaseHook):
         said = dict(result)
         return self._report(job, "succeed", {"result": said}, {"result": said})
 
-    def fail(self, job: JobReference, message: str) -> JobReport:
-        """``POST /jobs/:jobId/fail``."""
+    def fail(self, job: JobReference, message: str, *, attempts: int | None = None) -> JobReport:
+        """``POST /jobs/:jobId/fail``, in so many quick attempts; by default as of any call."""
         said = {"message": message}
-        return self._report(job, "fail", {"error": said}, {"lastError": said})
+        return self._report(job, "fail", {"error": said}, {"lastError": said}, attempts)
 
     def job(self, job_id: str) -> dict[str, Any]:
         """``GET /jobs/:jobId``; empty when the service does not know the job."""
         return self._job(endpoint_of(self.jobs_conn_id), job_id)
 
     def _report(
-        self, job: JobReference, verb: str, body: dict[str, object], held_as: dict[str, object]
+        self,
+        job: JobReference,
+        verb: str,
+        body: dict[str, object],
+        held_as: dict[str, object],
+        attempts: int | None = None,
     ) -> JobReport:
         """
         Report once, however many attempts an answer takes.
@@ -128,7 +133,7 @@ class JobsHook(BaseHook):
         """
         endpoint = endpoint_of(self.jobs_conn_id)
         path = f"/jobs/{job.job_id}/{verb}"
-        retrying = _quickly(QUICK_ATTEMPTS)
+        retrying = _quickly(attempts or QUICK_ATTEMPTS)
 
         def post(worker_id: str | None) -> HttpAnswer:
             worker_id = worker_id or _worker_id(endpoint)

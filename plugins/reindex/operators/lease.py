@@ -11,7 +11,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from reindex import connection_ids
 from reindex.errors import ReindexError, ServiceUnavailable
-from reindex.leased_jobs import LeasedJob, Refusal, SortedOut, batches, lease_limit, sort_out
+from reindex.leased_jobs import (
+    LeasedJob,
+    Refusal,
+    SortedOut,
+    batches,
+    lease_limit,
+    run_that_failed,
+    sort_out,
+)
 from reindex.operators.nightly_job import runs_of_nightly_jobs, take_kept_jobs
 from reindex.operators.run_context import CHUNK_TASK, errors_logged
 from reindex.schedule import is_due
@@ -60,7 +68,7 @@ class LeaseJobsOperator(BaseOperator):
             jobs = tuple({job.job_id: job for job in (*kept, *leased)}.values())
             nightly = runs_of_nightly_jobs() if jobs else {}
             running = {
-                job.job_id for job in jobs if self._is_active(ti, job, nightly.get(job.job_id))
+                job.job_id for job in jobs if self._goes_on(ti, hook, job, nightly.get(job.job_id))
             }
             # In this order: a run that has ended by now has reported by now.
             again = [job for job in jobs if job.attempt > 1 or job in kept]
@@ -99,13 +107,25 @@ class LeaseJobsOperator(BaseOperator):
             self.log.warning("%s", error)
             return (), "nothing is leased until the Jobs service is back"
 
-    def _is_active(self, ti: Any, job: LeasedJob, nightly: str | None) -> bool:
+    def _goes_on(self, ti: Any, hook: JobsHook, job: LeasedJob, nightly: str | None) -> bool:
         """
-        Whether a run of the job, of this attempt or of an earlier one, waits or runs.
+        Whether a run of the job, of this attempt or of an earlier one, waits or runs, and will
+        report it. One that has reported its failure is active until its alerts are sent.
 
         :param nightly: the run that registered the job, when a night did
         """
         run_ids = [*job.run_ids, nightly] if nightly else job.run_ids
+        if not self._any_active(ti, run_ids):
+            return False
+        try:
+            reported = run_that_failed(hook.job(job.job_id)) if job.attempt > 1 else None
+        except ServiceUnavailable as error:
+            self.log.warning("%s: whether job %s was reported stays unknown", error, job.job_id)
+            reported = None
+        left = [run_id for run_id in run_ids if run_id != reported]
+        return len(left) == len(run_ids) or self._any_active(ti, left)
+
+    def _any_active(self, ti: Any, run_ids: list[str]) -> bool:
         return any(
             ti.get_dr_count(dag_id=self.run_dag_id, run_ids=some, states=ACTIVE)
             for some in batches(run_ids)

@@ -13,6 +13,7 @@ from reindex.assets import SEARCH_INDEX, VERIFIED, verified
 from reindex.conf import JobReference, RunConf, refused_conf
 from reindex.dry_run import Sample, chunks_to_sample, found_out, spread
 from reindex.errors import InvalidConf, ReindexError, RunFailed, named
+from reindex.leased_jobs import failure_of_run, run_that_failed
 from reindex.ledger import ChunkLedger, Failure
 from reindex.links import RUN_LINKS
 from reindex.metrics import tell_drift, tell_not_reached
@@ -153,15 +154,14 @@ class ReportReindexOperator(BaseOperator):
 def _posted(hook: JobsHook, job: JobReference, result: Mapping[str, object]) -> JobReport:
     if result["state"] == "success":
         return hook.succeed(job, reported_result(result))
-    return hook.fail(job, f"run {result['runId']}: {summary(result)}")
+    return hook.fail(job, failure_of_run(str(result["runId"]), summary(result)))
 
 
 def _says_what_we_said(held: Mapping[str, Any], result: Mapping[str, object]) -> bool:
     """Whether the job, as the service holds it, bears the report of this very run."""
     if result["state"] == "success":
         return (held.get("result") or {}).get("runId") == result["runId"]
-    said = str((held.get("lastError") or {}).get("message", ""))
-    return said.startswith(f"run {result['runId']}: ")
+    return run_that_failed(held) == result["runId"]
 
 
 def _result(context: Any) -> dict[str, object]:
