@@ -213,8 +213,8 @@ class Delivery:
         doc_id = document.request.doc_id
         self._health.failed(doc_id, answer.message, now, answer.retry_after, took=now - sent)
         # The one document that hangs again and again says nothing of how much there is room for.
-        hung = answer.reason is Reason.TIMEOUT and document.attempts == 1
-        hung = hung and doc_id not in self.failed_before
+        first = document.attempts == 1 and doc_id not in self.failed_before
+        hung = answer.reason is Reason.TIMEOUT and first
         if hung or answer.reason is Reason.RATE_LIMITED or answer.status == 503:
             self.limit.overloaded()
         if answer.retry_after and answer.retry_after > LONGEST_PATIENCE:

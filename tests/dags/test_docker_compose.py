@@ -262,7 +262,8 @@ def test_the_image_keeps_what_it_has_and_pins_what_it_lacks(tmp_path: Path) -> N
     """The step before the installation, with a pip that lists a few packages."""
     install = next(line for line in dockerfile() if "pip install" in line)
     step = install.removeprefix("RUN ").partition("&& pip install")[0]
-    step = step.replace("/opt/airflow/", f"{ROOT}/").replace("/tmp/", f"{tmp_path}/")
+    # In this order: the repository may lie below /tmp.
+    step = step.replace("/tmp/", f"{tmp_path}/").replace("/opt/airflow/", f"{ROOT}/")
     there = ("SQLAlchemy", "typing_extensions", "python-dateutil", "msgspec")
     pip = tmp_path / "pip"
     pip.write_text(f"#!/bin/sh\nprintf '%s==1.0\\n' {' '.join(there)}\n")
