@@ -18,7 +18,7 @@ from airflow.sdk import Variable
 from reindex.errors import AuthRefused, InvalidConnection, ServiceUnavailable
 from reindex.hooks.jobs import DEFAULT_WORKER_ID, JobsHook
 from reindex.job_types import REINDEX_BATCH
-from reindex.leased_jobs import LeasedJob
+from reindex.leased_jobs import LeasedJob, run_that_failed
 from reindex.operators.lease import LeaseJobsOperator
 from reindex.operators.nightly_job import ASKED_FOR, KEPT_JOBS
 from reindex.run_timed_out import TIMED_OUT, report_time_out
@@ -551,7 +551,25 @@ def test_a_job_whose_later_run_goes_on_is_left_to_it(connected: Platform) -> Non
     worker.airflow.runs[second] = "running"
     job = LeasedJob(job_id, 4, PAYLOAD)
     lease = LeaseJobsOperator(task_id="lease", run_dag_id="reindex_batch")
-    assert lease._goes_on(worker.airflow, JobsHook(), job, None)
+    held = JobsHook().job(job_id)
+    assert run_that_failed(held) == first
+    assert lease._goes_on(worker.airflow, job.run_ids, held)
+
+
+def test_a_service_that_is_away_is_asked_once_what_it_holds(
+    connected: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(_: JobsHook, job_id: str) -> Any:
+        asked.append(job_id)
+        raise ServiceUnavailable("away")
+
+    monkeypatch.setattr(JobsHook, "job", away)
+    lease = LeaseJobsOperator(task_id="lease", run_dag_id="reindex_batch")
+    jobs = [LeasedJob(job_id, 2, PAYLOAD) for job_id in ("job-1", "job-2", "job-3")]
+    assert lease._held(JobsHook(), jobs) == {}
+    assert asked == ["job-1"]
 
 
 def test_a_lost_answer_costs_the_job_its_lease_and_not_more(forgetful: Platform) -> None:

@@ -303,7 +303,7 @@ def test_a_mongo_that_hangs_is_named_after_two_time_outs(
     error = run.errors["chunk 0"]
     assert isinstance(error, SourceUnavailable)
     assert "(connection 'marketplace_mongo'): reading projects was lost" in str(error)
-    assert "no answer within 60 s (the connection's extra socketTimeoutMS)" in str(error)
+    assert "no answer within 60000 ms (the connection's extra socketTimeoutMS)" in str(error)
     assert len(asked) == 2
 
 

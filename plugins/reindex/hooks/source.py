@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -19,14 +18,20 @@ from pymongo.errors import (
     ConfigurationError,
     CursorNotFound,
     InvalidName,
-    NetworkTimeout,
     PyMongoError,
 )
 
 from reindex import connection_ids
 from reindex.doc_types import DocType, Join
 from reindex.errors import InvalidConnection, SourceUnavailable
-from reindex.hooks.mongo_connection import check_connection, errors_named, is_no_server
+from reindex.hooks.lost_reads import (
+    MOST_REOPENS,
+    again_when_lost,
+    lost_repeatedly,
+    most_reopens,
+    wait_before,
+)
+from reindex.hooks.mongo_connection import check_connection, errors_named
 from reindex.hooks.raw_batches import LENIENT, OPTIONS, decoded
 from reindex.pages import Found, Lookup, Unreadable
 
@@ -35,10 +40,6 @@ log = logging.getLogger(__name__)
 logging.getLogger("pymongo.command").setLevel(logging.INFO)
 
 PAGE_SIZE = 500
-# How often a lost cursor is opened again without having brought a single document.
-MOST_REOPENS = 5
-# One that hangs takes a whole time-out each time.
-MOST_REOPENS_AFTER_TIMEOUT = 1
 
 _ONLY_IDS = ["_id"]
 _T = TypeVar("_T")
@@ -155,7 +156,7 @@ class SourceHook(MongoHook):
             return [found for batch in batches for found in decoded(batch)]
 
         try:
-            return self._named(lambda: _again_when_lost(read))
+            return self._named(lambda: again_when_lost(read))
         except (AutoReconnect, CursorNotFound) as error:
             raise self._lost(collection, error) from error
 
@@ -186,7 +187,7 @@ class SourceHook(MongoHook):
                 )
                 lost = error
             idle_reopens = 0 if progressed else idle_reopens + 1
-            if lost is not None and idle_reopens > _most_reopens(lost):
+            if lost is not None and idle_reopens > most_reopens(lost):
                 raise self._lost(collection, lost) from lost
             if idle_reopens > MOST_REOPENS:
                 raise SourceUnavailable(
@@ -194,7 +195,7 @@ class SourceHook(MongoHook):
                     f"holds some behind {bounds.get('$gt')}"
                 )
             if lost is not None:
-                time.sleep(min(5.0, 0.25 * 2**idle_reopens))
+                wait_before(idle_reopens + 1)
 
     def _pages(
         self, collection: str, bounds: dict[str, object], fields: Sequence[str], page_size: int
@@ -251,13 +252,7 @@ class SourceHook(MongoHook):
         return collection.with_options(codec_options=OPTIONS)
 
     def _lost(self, collection: str, error: PyMongoError) -> SourceUnavailable:
-        seconds = float(self.extras["socketTimeoutMS"]) / 1000
-        why = (
-            f"no answer within {seconds:g} s (the connection's extra socketTimeoutMS)"
-            if isinstance(error, NetworkTimeout)
-            else type(error).__name__
-        )
-        return SourceUnavailable(f"{self._where}: reading {collection} was lost repeatedly: {why}")
+        return lost_repeatedly(self._where, collection, error, self.extras["socketTimeoutMS"])
 
     @property
     def _where(self) -> str:
@@ -277,24 +272,6 @@ def _bounds(first: str, until: str | None, after: str | None) -> dict[str, objec
     if until is not None:
         bounds["$lt"] = ObjectId(until)
     return bounds
-
-
-def _again_when_lost(read: Callable[[], _T]) -> _T:
-    """A read that asks for ids may simply be done again when its cursor is lost."""
-    attempt = 0
-    while True:
-        try:
-            return read()
-        except (AutoReconnect, CursorNotFound) as error:
-            attempt += 1
-            if is_no_server(error) or attempt > _most_reopens(error):
-                raise
-            log.warning("a read by ids was lost (%s), done again", type(error).__name__)
-            time.sleep(min(5.0, 0.125 * 2**attempt))
-
-
-def _most_reopens(lost: PyMongoError) -> int:
-    return MOST_REOPENS_AFTER_TIMEOUT if isinstance(lost, NetworkTimeout) else MOST_REOPENS
 
 
 def _id_of(found: Found) -> object:

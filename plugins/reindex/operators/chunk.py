@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -36,6 +35,7 @@ from reindex.operators.saved_ledger import (
 )
 from reindex.pages import Item, Page
 from reindex.proof import proven
+from reindex.read_ahead import read_ahead
 from reindex.reading import pages_of
 from reindex.verdict import tolerated_failures
 from reindex.work import Work
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 FEWEST_FAILURES = 20
 # Each is named in the XCom and kept in memory, in about 350 bytes.
 MOST_FAILURES = 10_000
-PAGES_AHEAD = 2
 # What an attempt whose time is up has left to keep its ledger: a share of its execution_timeout.
 CLOSING_SHARE, MOST_CLOSING_SECONDS = 0.05, 5.0
 
@@ -288,19 +287,4 @@ async def _post_all(
 ) -> None:
     meter = ChunkMeter(indexer)
     async with discovery.session(endpoint) as session, meter.speaking():
-        await indexer.run(_read_ahead(pages), meter.timed(session.post))
-
-
-async def _read_ahead(pages: Iterator[Page]) -> AsyncIterator[Page]:
-    """Read and build pages in a thread of their own while the ones before are being posted."""
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="source")
-    coming = [loop.run_in_executor(thread, next, pages, None) for _ in range(PAGES_AHEAD)]
-    try:
-        while (page := await coming.pop(0)) is not None:
-            coming.append(loop.run_in_executor(thread, next, pages, None))
-            yield page
-    finally:
-        # A chunk that gives up does not wait for a read that hangs.
-        thread.shutdown(wait=False, cancel_futures=True)
-        await asyncio.wait([asyncio.gather(*coming, return_exceptions=True)], timeout=1)
+        await indexer.run(read_ahead(pages), meter.timed(session.post))

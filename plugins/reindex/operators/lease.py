@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +67,18 @@ class LeaseJobsOperator(BaseOperator):
                 raise AirflowSkipException(why_not)
             jobs = tuple({job.job_id: job for job in (*kept, *leased)}.values())
             nightly = runs_of_nightly_jobs() if jobs else {}
-            running = {
-                job.job_id for job in jobs if self._goes_on(ti, hook, job, nightly.get(job.job_id))
-            }
+            runs = {job.job_id: _runs_of(job, nightly.get(job.job_id)) for job in jobs}
+            active = [job_id for job_id, run_ids in runs.items() if self._any_active(ti, run_ids)]
             # In this order: a run that has ended by now has reported by now.
-            again = [job for job in jobs if job.attempt > 1 or job in kept]
-            over = self._over(hook, [job for job in again if job.job_id not in running])
+            held = self._held(hook, [job for job in jobs if job.attempt > 1 or job in kept])
+            running = {
+                job_id for job_id in active if self._goes_on(ti, runs[job_id], held.get(job_id, {}))
+            }
+            over = {
+                job.job_id
+                for job in jobs
+                if job.job_id not in running and _is_over(job, held.get(job.job_id, {}))
+            }
             sorted_out = sort_out(jobs, worker_id, running=running, over=over)
             self._refuse(hook, sorted_out.refused)
         self._log(sorted_out)
@@ -107,21 +113,12 @@ class LeaseJobsOperator(BaseOperator):
             self.log.warning("%s", error)
             return (), "nothing is leased until the Jobs service is back"
 
-    def _goes_on(self, ti: Any, hook: JobsHook, job: LeasedJob, nightly: str | None) -> bool:
+    def _goes_on(self, ti: Any, run_ids: list[str], held: Mapping[str, Any]) -> bool:
         """
-        Whether a run of the job, of this attempt or of an earlier one, waits or runs, and will
-        report it. One that has reported its failure is active until its alerts are sent.
-
-        :param nightly: the run that registered the job, when a night did
+        Whether the job's run that is active will report it: one that has reported its failure is
+        active until its alerts are sent.
         """
-        run_ids = [*job.run_ids, nightly] if nightly else job.run_ids
-        if not self._any_active(ti, run_ids):
-            return False
-        try:
-            reported = run_that_failed(hook.job(job.job_id)) if job.attempt > 1 else None
-        except ServiceUnavailable as error:
-            self.log.warning("%s: whether job %s was reported stays unknown", error, job.job_id)
-            reported = None
+        reported = run_that_failed(held)
         left = [run_id for run_id in run_ids if run_id != reported]
         return len(left) == len(run_ids) or self._any_active(ti, left)
 
@@ -131,24 +128,22 @@ class LeaseJobsOperator(BaseOperator):
             for some in batches(run_ids)
         )
 
-    def _over(self, hook: JobsHook, jobs: Iterable[LeasedJob]) -> set[str]:
+    def _held(self, hook: JobsHook, jobs: Iterable[LeasedJob]) -> dict[str, Mapping[str, Any]]:
         """
-        Of jobs that are not new, the ids of those that are not ours to run any more.
+        By its id, what the service holds of each job that is not new.
 
         The run of an earlier attempt may have reported its job after the lease was taken and before
         that run was looked for; and what a night left here may have been leased again since.
         """
-        over = set()
+        held: dict[str, Mapping[str, Any]] = {}
         for job in jobs:
             try:
-                held = hook.job(job.job_id)
+                held[job.job_id] = hook.job(job.job_id)
             except ServiceUnavailable as error:
                 # To run a job again is harmless, to leave it alone is not.
                 self.log.warning("%s: whether jobs are still leased stays unknown", error)
                 break
-            if held and (held.get("status"), held.get("attempt")) != ("leased", job.attempt):
-                over.add(job.job_id)
-        return over
+        return held
 
     def _refuse(self, hook: JobsHook, refused: Iterable[Refusal]) -> None:
         for refusal in refused:
@@ -175,3 +170,17 @@ class LeaseJobsOperator(BaseOperator):
             len(sorted_out.start), len(sorted_out.refused),
             len(sorted_out.running), len(sorted_out.over),
         )  # fmt: skip
+
+
+def _runs_of(job: LeasedJob, nightly: str | None) -> list[str]:
+    """
+    The ids that a run of the job can have, of this attempt or of an earlier one.
+
+    :param nightly: the run that registered the job, when a night did
+    """
+    return [*job.run_ids, nightly] if nightly else job.run_ids
+
+
+def _is_over(job: LeasedJob, held: Mapping[str, Any]) -> bool:
+    """Whether the job is not ours to run any more; not so while nobody knows."""
+    return bool(held) and (held.get("status"), held.get("attempt")) != ("leased", job.attempt)

@@ -24,6 +24,7 @@ def test_the_docs_name_the_limits_that_hold() -> None:
     assert f"after {GIVE_UP_ROUNDS} time-outs in a row" in rows
     assert rows.count(f"not below {FEWEST_FAILURES + 1} of them") == 2
     assert f"more than {MOST_FAILURES:,} of either" in rows
+    assert f"({FEWEST_FAILURES} at the least)" in rows
 
 
 @pytest.mark.parametrize(
